@@ -1,0 +1,3 @@
+//! An HTTP user service.
+
+fn main() {}

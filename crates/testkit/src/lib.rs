@@ -1,0 +1,1 @@
+//! Servers, a fault proxy and helpers for the tests of this workspace.

@@ -1,0 +1,1 @@
+//! Every chapter of the book, so that `cargo test --doc` compiles its samples.

@@ -1,0 +1,3 @@
+//! What the workspace does with itself.
+
+fn main() {}
