@@ -2,7 +2,9 @@
 
 use std::error::Error;
 
-use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
+use axum::extract::rejection::{
+    BytesRejection, FailedToBufferBody, JsonRejection, PathRejection, QueryRejection,
+};
 use axum::http::StatusCode;
 use http_body_util::LengthLimitError;
 use serde_json::Value;
@@ -70,9 +72,11 @@ impl From<JsonRejection> for Problem {
                 Self::of(StatusCode::UNSUPPORTED_MEDIA_TYPE)
                     .detail("Send the body with the header Content-Type: application/json.")
             }
-            JsonRejection::BytesRejection(BytesRejection::FailedToBufferBody(error)) => {
-                of_body(error)
-            }
+            JsonRejection::BytesRejection(BytesRejection::FailedToBufferBody(error)) => match error
+            {
+                FailedToBufferBody::LengthLimitError(_) => too_large(),
+                error => of_body(error),
+            },
             _ => Self::of(rejection.status()),
         }
     }
@@ -95,14 +99,18 @@ impl From<QueryRejection> for Problem {
 /// Why a request body could not be read to its end.
 pub(super) fn of_body(error: &(dyn Error + 'static)) -> Problem {
     if causes(error).any(<dyn Error>::is::<LengthLimitError>) {
-        return Problem::of(StatusCode::PAYLOAD_TOO_LARGE)
-            .detail("The request body is larger than this resource accepts.");
+        return too_large();
     }
     if causes(error).any(<dyn Error>::is::<TimeoutError>) {
         return Problem::of(StatusCode::REQUEST_TIMEOUT)
             .detail("The request body stopped arriving: send it without long pauses.");
     }
     Problem::of(StatusCode::BAD_REQUEST).detail("The request body broke off before its end.")
+}
+
+fn too_large() -> Problem {
+    Problem::of(StatusCode::PAYLOAD_TOO_LARGE)
+        .detail("The request body is larger than this resource accepts.")
 }
 
 /// The cause that names a place in the input. The levels above it name our types.

@@ -45,6 +45,8 @@ impl Activity {
                 return;
             }
             tokio::select! {
+                // If both have happened, a request came in time and was only seen late.
+                biased;
                 _ = under_way.changed() => {}
                 () = sleep(limit) => return,
             }
