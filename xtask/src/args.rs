@@ -1,6 +1,7 @@
 //! The command line. Each command has its own options, and nothing is ever ignored.
 
 use std::ffi::OsString;
+use std::str::FromStr;
 
 use lexopt::prelude::*;
 use lexopt::{Arg, Parser};
@@ -10,6 +11,7 @@ use crate::services::command::Options as ServicesOptions;
 use crate::services::keeper::{self, Keeper};
 use crate::services::{Choice, Service};
 use crate::test::{Options as TestOptions, Tier};
+use crate::{bench, check, demo};
 
 pub(crate) const USAGE: &str = "\
 cargo xtask COMMAND
@@ -41,6 +43,10 @@ pub(crate) enum Command {
     Help,
     Test(TestOptions),
     Services(ServicesOptions),
+    Demo(demo::Options),
+    Bench(bench::Options),
+    Check(check::Options),
+    Docs { open: bool },
     Keeper(Keeper),
 }
 
@@ -55,6 +61,10 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Command>
         "help" => Ok(Command::Help),
         "test" => test(&mut parser),
         "services" => services(&mut parser),
+        "demo" => demo(&mut parser),
+        "bench" => bench(&mut parser),
+        "check" => check(&mut parser),
+        "docs" => docs(&mut parser),
         keeper::WORD => Keeper::parse(&mut parser).map(Command::Keeper),
         unknown => Err(Failure::Usage(format!("there is no command {unknown:?}"))),
     }
@@ -127,6 +137,59 @@ fn services(parser: &mut Parser) -> Result<Command> {
     }))
 }
 
+fn demo(parser: &mut Parser) -> Result<Command> {
+    let mut options = demo::Options {
+        with_services: false,
+        instances: 1,
+        args: Vec::new(),
+    };
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Long("with-services") => options.with_services = true,
+            Long("instances") => options.instances = count("--instances", parser)?,
+            // Only after `--`: an option of the demo's is none of ours.
+            Value(arg) => options.args.push(arg.string()?),
+            other => return help_or_unexpected(other),
+        }
+    }
+    Ok(Command::Demo(options))
+}
+
+fn bench(parser: &mut Parser) -> Result<Command> {
+    let mut options = bench::Options::default();
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Long("quick") => options.quick = true,
+            Long("only") => options.only = Some(parser.value()?.string()?),
+            Value(name) if options.name.is_none() => options.name = Some(name.string()?),
+            other => return help_or_unexpected(other),
+        }
+    }
+    Ok(Command::Bench(options))
+}
+
+fn check(parser: &mut Parser) -> Result<Command> {
+    let mut options = check::Options::default();
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Long("bless") => options.bless = true,
+            other => return help_or_unexpected(other),
+        }
+    }
+    Ok(Command::Check(options))
+}
+
+fn docs(parser: &mut Parser) -> Result<Command> {
+    let mut open = false;
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Long("open") => open = true,
+            other => return help_or_unexpected(other),
+        }
+    }
+    Ok(Command::Docs { open })
+}
+
 fn choice(parser: &mut Parser) -> Result<Choice> {
     let name = parser.value()?.string()?;
     Choice::from_name(&name).ok_or_else(|| {
@@ -151,9 +214,9 @@ fn required(parser: &mut Parser) -> Result<Vec<Service>> {
 }
 
 /// A number of things, one at least.
-fn count(option: &str, parser: &mut Parser) -> Result<u32> {
+fn count<T: FromStr + Default + PartialOrd>(option: &str, parser: &mut Parser) -> Result<T> {
     let text = parser.value()?.string()?;
-    let number = text.parse().ok().filter(|number| *number > 0);
+    let number = text.parse().ok().filter(|number| *number > T::default());
     number.ok_or_else(|| Failure::Usage(format!("{option} wants a number from 1 on, not {text:?}")))
 }
 
@@ -201,7 +264,7 @@ mod tests {
         for (line, named) in table {
             match parsed(line) {
                 Err(Failure::Usage(message)) => {
-                    assert!(message.contains(named), "{line}: {message}")
+                    assert!(message.contains(named), "{line}: {message}");
                 }
                 other => panic!("{line}: {other:?}"),
             }

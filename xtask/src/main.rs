@@ -1,6 +1,10 @@
 //! What the workspace does with itself; `cargo xtask` alone prints the list.
 
 mod args;
+mod bench;
+mod check;
+mod demo;
+mod docs;
 mod failure;
 mod manifest;
 mod run;
@@ -39,6 +43,10 @@ fn execute(command: Command) -> Result {
         }
         Command::Test(options) => test::execute(&Workspace::find()?, &options),
         Command::Services(options) => services::command::execute(&Workspace::find()?, &options),
+        Command::Demo(options) => demo::execute(&Workspace::find()?, &options),
+        Command::Bench(options) => bench::execute(&Workspace::find()?, &options),
+        Command::Check(options) => check::execute(&Workspace::find()?, &options),
+        Command::Docs { open } => docs::execute(&Workspace::find()?, open),
         Command::Keeper(request) => services::keeper::execute(&request),
     }
 }

@@ -188,10 +188,12 @@ fn in_own_group(_: &mut Command) {}
 /// Kills a child and what it started: a shell script that is killed alone leaves its last
 /// command running.
 fn kill_group(child: &mut Child) {
+    // A signal's name before a negative number: not every shell knows `--` here.
     let group = format!("-{}", child.id());
-    let _ = Command::new("sh")
-        .args(["-c", "kill -KILL -- \"$0\"", &group])
-        .status();
+    let mut kill = Command::new("sh");
+    kill.args(["-c", r#"kill -KILL "$0""#, &group])
+        .stderr(Stdio::null());
+    let _ = kill.status();
     let _ = child.kill();
     let _ = child.wait();
 }
@@ -199,6 +201,8 @@ fn kill_group(child: &mut Child) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scratch::Scratch;
+    use crate::services::processes;
 
     fn sh(script: &str) -> Command {
         let mut command = Command::new("sh");
@@ -208,13 +212,22 @@ mod tests {
 
     #[test]
     fn a_program_that_hangs_is_ended_with_its_children() {
+        let scratch = Scratch::new("hangs");
+        let file = scratch.path("pid");
         let started = Instant::now();
-        let error = output(&mut sh("sleep 60; true"), Duration::from_millis(50));
+        let script = format!("sleep 60 & echo $! > {}; wait", file.display());
+        let error = output(&mut sh(&script), Duration::from_millis(200));
         assert!(matches!(error, Err(Error::TimedOut(_))), "{error:?}");
         assert!(
             started.elapsed() < Duration::from_secs(10),
             "{:?}",
             started.elapsed()
+        );
+        let pid = std::fs::read_to_string(file).expect("the script wrote it");
+        let pid = pid.trim().parse().expect("a number");
+        assert!(
+            processes::gone_within(&[pid], Duration::from_secs(10)),
+            "{pid} is left"
         );
     }
 

@@ -61,6 +61,18 @@ impl Workspace {
     }
 }
 
+impl Workspace {
+    /// The package that a file belongs to, by its path from the root.
+    pub(crate) fn package_of(&self, file: &Path) -> Option<&Package> {
+        let file = self.root.join(file);
+        let around = self
+            .packages
+            .iter()
+            .filter(|package| file.starts_with(&package.dir));
+        around.max_by_key(|package| package.dir.as_os_str().len())
+    }
+}
+
 impl Package {
     fn read(dir: PathBuf) -> Result<Self, String> {
         let manifest = Manifest::read(&dir.join("Cargo.toml"))?;

@@ -80,7 +80,8 @@ pub(crate) fn end_family(pid: u32, signal_name: &str, grace: Duration) {
     }
 }
 
-fn gone_within(pids: &[u32], limit: Duration) -> bool {
+/// Waits until none of the processes is there; tells whether that came to be.
+pub(crate) fn gone_within(pids: &[u32], limit: Duration) -> bool {
     let deadline = Instant::now() + limit;
     loop {
         if !snapshot().iter().any(|process| pids.contains(&process.pid)) {
