@@ -80,7 +80,7 @@ impl Tier {
                 package.lib.is_some() || package.has_bins || unit_targets(package).next().is_some()
             }
             Self::Doc => package.lib.is_some() && any_source(package, has_doctest),
-            Self::Model => any_source(package, |text| text.contains("mod loom_tests")),
+            Self::Model => package.lib.is_some() && any_source(package, has_loom_tests),
             _ => package
                 .tests
                 .iter()
@@ -128,6 +128,11 @@ fn any_source(package: &Package, has: impl Fn(&str) -> bool) -> bool {
     sources
         .filter_map(|file| std::fs::read_to_string(file).ok())
         .any(|text| has(&text))
+}
+
+fn has_loom_tests(text: &str) -> bool {
+    text.lines()
+        .any(|line| line.trim_start().starts_with("mod loom_tests"))
 }
 
 /// A code block in a documentation comment, or a file with perhaps some.

@@ -44,8 +44,9 @@ fn common(manifest: &Manifest) -> Vec<String> {
         findings.push("[lints] workspace = true is missing".to_owned());
     }
     for entry in dependencies(manifest) {
-        let is_shared =
-            entry.key.ends_with(".workspace") || entry.value.contains("workspace = true");
+        let is_shared = entry.key.ends_with(".workspace")
+            || entry.value.contains("workspace = true")
+            || (entry.value.contains("path = ") && !entry.value.contains("version = "));
         if !is_shared && !entry.section.contains("dependencies.") {
             let name = name_of(entry);
             findings.push(format!(
@@ -126,7 +127,7 @@ mod tests {
 
     #[test]
     fn lints_and_versions_come_from_the_workspace() {
-        let good = "[lints]\nworkspace = true\n[dependencies]\na.workspace = true\nb = { workspace = true, features = [\"x\"] }\n";
+        let good = "[lints]\nworkspace = true\n[dependencies]\na.workspace = true\nb = { workspace = true, features = [\"x\"] }\nc = { path = \"../c\" }\n";
         assert_eq!(common(&Manifest::parse(good)), [""; 0]);
         let bad = "[dependencies]\na = \"1\"\n[target.'cfg(unix)'.dev-dependencies]\nb = { version = \"1\" }\n";
         assert_eq!(common(&Manifest::parse(bad)).len(), 3);
