@@ -7,11 +7,13 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use super::fact::Fact;
 use super::home;
 use super::keeper::Keeper;
+use super::processes::RUN_VARIABLE;
 use super::{Request, Running, Service, Source};
 
 /// A keeper at work. Dropping it ends its servers and waits for that.
 #[derive(Debug)]
 pub(crate) struct Services {
+    run: String,
     child: Child,
     /// Closed to make it end.
     orders: Option<ChildStdin>,
@@ -32,11 +34,11 @@ impl Services {
     pub(crate) fn start(request: Request) -> Result<Self, String> {
         let own = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut command = Command::new(own);
-        Keeper {
+        let keeper = Keeper {
             run: home::fresh_run_id(),
             request,
-        }
-        .command_line(&mut command);
+        };
+        keeper.command_line(&mut command);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         leave_group(&mut command);
         let mut child = command
@@ -45,6 +47,7 @@ impl Services {
         let orders = child.stdin.take();
         let facts = BufReader::new(child.stdout.take().expect("it was piped above"));
         Ok(Self {
+            run: keeper.run,
             child,
             orders,
             facts,
@@ -56,6 +59,11 @@ impl Services {
     pub(crate) fn found(&mut self) -> &Found {
         let facts = &mut self.facts;
         self.found.get_or_insert_with(|| collect(facts))
+    }
+
+    /// The variable by which a process is known to belong to this run.
+    pub(crate) fn mark(&self) -> (&'static str, String) {
+        (RUN_VARIABLE, self.run.clone())
     }
 
     /// Has the process end, with all below it, if this one dies.

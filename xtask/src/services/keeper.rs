@@ -107,7 +107,7 @@ pub(crate) fn execute(keeper: &Keeper) -> Result {
     if !orders.keep
         && let Some(pid) = orders.watched
     {
-        processes::end_family(pid, "TERM", RUNNER_GRACE);
+        processes::end_run(pid, &keeper.run, RUNNER_GRACE);
     }
     let end = if orders.keep {
         Server::keep

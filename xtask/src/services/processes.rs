@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::run;
 
+/// Marks what belongs to a run: a process that loses its parent keeps its environment.
+pub(crate) const RUN_VARIABLE: &str = "XTASK_RUN";
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Process {
     pub(crate) pid: u32,
@@ -70,14 +73,40 @@ pub(crate) fn signal(name: &str, pids: &[u32]) {
 /// Ends a process and all below it: the process by `signal_name`, and whatever is left after
 /// `grace` by force. Returns when none of them is there any more.
 pub(crate) fn end_family(pid: u32, signal_name: &str, grace: Duration) {
-    let mut pids = family(pid, &snapshot());
-    signal(signal_name, &[pid]);
+    end(&[pid], || family(pid, &snapshot()), signal_name, grace);
+}
+
+/// Ends a run of tests: its runner with all below it, and what lost its parent on the way.
+pub(crate) fn end_run(runner: u32, run: &str, grace: Duration) {
+    let all = || [family(runner, &snapshot()), marked(run)].concat();
+    end(&all(), all, "TERM", grace);
+}
+
+fn end(first: &[u32], all: impl Fn() -> Vec<u32>, signal_name: &str, grace: Duration) {
+    let mut pids = all();
+    signal(signal_name, first);
     if !gone_within(&pids, grace) {
         // Those that were started since the first look.
-        pids.extend(family(pid, &snapshot()));
+        pids.extend(all());
         signal("KILL", &pids);
         gone_within(&pids, Duration::from_secs(5));
     }
+}
+
+/// The processes that have the run in their environment, where the system shows that.
+fn marked(run: &str) -> Vec<u32> {
+    let mark = format!("{RUN_VARIABLE}={run}");
+    let is_marked = |process: &Process| {
+        let environment = fs::read(format!("/proc/{}/environ", process.pid)).unwrap_or_default();
+        environment
+            .split(|byte| *byte == 0)
+            .any(|variable| variable == mark.as_bytes())
+    };
+    snapshot()
+        .iter()
+        .filter(|process| is_marked(process))
+        .map(|process| process.pid)
+        .collect()
 }
 
 /// Waits until none of the processes is there; tells whether that came to be.

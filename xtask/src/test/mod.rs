@@ -93,8 +93,9 @@ fn run_job(
         let is_required = plan.requires(job);
         return Ok(Row::not_run(job.tier, reason, is_required));
     }
-    let variables = plan::variables(found);
+    let mut variables = plan::variables(found);
     let note = plan::note(job.tier, found);
+    variables.extend(services.as_deref().map(Services::mark));
     let counts = runner.run(job, &variables, |pid| {
         if let Some(services) = services.as_deref_mut() {
             services.watch(pid);
