@@ -106,22 +106,23 @@ async fn every_acknowledged_user_is_there_after_kill_9() {
     for client in 0..4 {
         clients.spawn(create_until_the_end(demo.connect().await, client));
     }
-    // The kill comes while the clients create, after some hundred of them.
+    // The kill comes while the clients create. Each user is on disk before the answer, and a
+    // busy disk takes its time for that, so a few of them have to do.
     let mut probe = demo.connect().await;
     let filled = async {
         loop {
             probe
-                .send("GET /users?limit=100 HTTP/1.1\r\nhost: a\r\n\r\n")
+                .send("GET /users?limit=20 HTTP/1.1\r\nhost: a\r\n\r\n")
                 .await;
             if probe.response().await.contains("\"next\":\"/users") {
                 return;
             }
         }
     };
-    bounded("a hundred users", filled).await;
+    bounded("more than twenty users", filled).await;
     demo.child.kill().await.expect("running");
     let acknowledged = clients.join_all().await.concat();
-    assert!(acknowledged.len() >= 100, "{}", acknowledged.len());
+    assert!(acknowledged.len() >= 20, "{}", acknowledged.len());
 
     let demo = Demo::start(&args).await;
     let mut raw = demo.connect().await;

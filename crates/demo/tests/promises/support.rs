@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// No test waits longer than this for anything. It is a bound on hanging, not a measurement.
-pub(crate) const BOUND: Duration = Duration::from_secs(20);
+pub(crate) const BOUND: Duration = Duration::from_mins(1);
 
 /// Waits for a future no longer than [`BOUND`].
 pub(crate) async fn bounded<F: Future>(what: &str, future: F) -> F::Output {
