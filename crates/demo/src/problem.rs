@@ -97,7 +97,7 @@ impl IntoResponse for Problem {
 
 /// Gives a body to an error that has none of its own, such as the router's 404 and 405 or a
 /// layer's 408. Headers such as `Allow` stay.
-pub(crate) async fn problem_for_bare_error(response: Response) -> Response {
+pub(crate) fn problem_for_bare_error(response: Response) -> Response {
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
     if !is_error || response.headers().get(CONTENT_TYPE) == Some(&MEDIA_TYPE) {

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -15,11 +16,12 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
 
 use super::Limits;
 use super::activity::{ActiveBody, Activity};
+use super::answer::answer;
 use super::stream::Stream;
+use super::summary::Tally;
 
 /// More than a browser or a proxy opens at once, and few enough that one connection can't make up
 /// for the cap on connections.
@@ -31,7 +33,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Serves one connection until the client closes it, breaks a limit, or is done after the stop.
 pub(super) async fn serve(
     socket: TcpStream,
-    router: Router,
+    requests: Requests,
     limits: Limits,
     stop: CancellationToken,
 ) {
@@ -39,8 +41,8 @@ pub(super) async fn serve(
     // It fails only on a socket that is closed already, which shows at the first read.
     let _closed = socket.set_nodelay(true);
     let activity = Activity::new();
-    let requests = activity.clone();
-    let service = service_fn(move |request| answer(router.clone(), &requests, request));
+    let begun = activity.clone();
+    let service = service_fn(move |request| requests.answer(&begun, request));
 
     let builder = builder(&limits);
     let io = TokioIo::new(Stream::new(socket, limits.write_timeout));
@@ -68,16 +70,31 @@ pub(super) async fn serve(
     }
 }
 
-/// Answers one request. The future begins the request when it is made, before any poll.
-fn answer(
-    router: Router,
-    activity: &Activity,
-    request: Request<Incoming>,
-) -> impl Future<Output = Result<Response<ActiveBody<Body>>, Infallible>> + use<> {
-    let under_way = activity.begin();
-    async move {
-        let response = router.oneshot(request).await?;
-        Ok(response.map(|body| ActiveBody::new(body, under_way)))
+/// What the requests of a connection share.
+#[derive(Debug, Clone)]
+pub(super) struct Requests {
+    pub(super) router: Router,
+    pub(super) tally: Arc<Tally>,
+    pub(super) body_idle_timeout: Duration,
+}
+
+impl Requests {
+    /// Answers one of them. It is under way from the call on, before any poll.
+    fn answer(
+        &self,
+        activity: &Activity,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<Response<ActiveBody<Body>>, Infallible>> + use<> {
+        let under_way = activity.begin();
+        let Self {
+            router,
+            tally,
+            body_idle_timeout,
+        } = self.clone();
+        async move {
+            let response = answer(router, body_idle_timeout, &tally, request).await;
+            Ok(response.map(|body| ActiveBody::new(body, under_way)))
+        }
     }
 }
 

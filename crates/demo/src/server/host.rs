@@ -1,26 +1,12 @@
 //! Each request names the one host that it is for.
 
-use axum::extract::Request;
 use axum::http::header::HOST;
 use axum::http::uri::Authority;
-use axum::http::{StatusCode, Version};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::http::{Request, Version};
 
-use crate::Problem;
-
-/// Answers 400 where hyper would serve a request that two parties on the way may take for two
-/// different ones: RFC 9112, section 3.2, and RFC 9113, section 8.3.1.
-pub(super) async fn check(request: Request, next: Next) -> Response {
-    match violation(&request) {
-        None => next.run(request).await,
-        Some(detail) => Problem::of(StatusCode::BAD_REQUEST)
-            .detail(detail)
-            .into_response(),
-    }
-}
-
-fn violation<B>(request: &axum::http::Request<B>) -> Option<&'static str> {
+/// What is wrong with how a request names its host, where hyper would serve what two parties on
+/// the way may take for two different requests: RFC 9112, section 3.2, and RFC 9113, section 8.3.1.
+pub(super) fn violation<B>(request: &Request<B>) -> Option<&'static str> {
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = hosts.next();
     if hosts.next().is_some() {
@@ -54,8 +40,6 @@ fn violation<B>(request: &axum::http::Request<B>) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::Request;
-
     use super::*;
 
     #[test]

@@ -8,17 +8,17 @@
 //! | connect | a number of connections; more wait in the backlog | [`Server::serve`] |
 //! | connect and be silent, before the first byte or after an answer | a time | `connection` |
 //! | send headers slowly, or many of them | a time and a size | `connection` |
-//! | send a body and stop | a time between two frames of it | `shield` |
+//! | send a body and stop | a time between two frames of it | `answer` |
 //! | send a body that never ends | its size and the time for the whole request | each route |
 //! | not read its answer | a time | `stream` |
 //! | name no host, or two | 400 | `host` |
-//! | make a handler panic | 500, and the connection lives on | `shield` |
+//! | make a handler panic | 500, and the connection lives on | `answer` |
 
 mod activity;
+mod answer;
 mod connection;
 mod host;
 mod limits;
-mod shield;
 mod stream;
 mod summary;
 
@@ -36,7 +36,7 @@ use tokio_util::task::TaskTracker;
 pub use limits::Limits;
 pub use summary::Summary;
 
-use shield::shield;
+use connection::Requests;
 use summary::Tally;
 
 /// How long to wait when the process has no descriptor left for a new connection: they become
@@ -90,14 +90,18 @@ impl Server {
         stop: CancellationToken,
     ) -> Summary {
         let tally = Arc::new(Tally::default());
-        let router = shield(router, &self.limits, Arc::clone(&tally));
         let slots = Arc::new(Semaphore::new(self.limits.connections_max));
         let connections = TaskTracker::new();
         let kill = CancellationToken::new();
 
         while let Some((stream, slot)) = next(&listener, &slots, &stop).await {
             tally.connection();
-            let serving = connection::serve(stream, router.clone(), self.limits, stop.clone());
+            let requests = Requests {
+                router: router.clone(),
+                tally: Arc::clone(&tally),
+                body_idle_timeout: self.limits.body_idle_timeout,
+            };
+            let serving = connection::serve(stream, requests, self.limits, stop.clone());
             let serving = kill.clone().run_until_cancelled_owned(serving);
             connections.spawn(async move {
                 serving.await;
