@@ -177,13 +177,9 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
     receiver
 }
 
-#[cfg(unix)]
 fn in_own_group(command: &mut Command) {
     std::os::unix::process::CommandExt::process_group(command, 0);
 }
-
-#[cfg(not(unix))]
-fn in_own_group(_: &mut Command) {}
 
 /// Kills a child and what it started: a shell script that is killed alone leaves its last
 /// command running.

@@ -140,10 +140,6 @@ pub(crate) fn up_line(running: &Running) -> String {
 }
 
 /// A Ctrl-C at the terminal must not reach the keeper: it has work to do then.
-#[cfg(unix)]
 fn leave_group(command: &mut Command) {
     std::os::unix::process::CommandExt::process_group(command, 0);
 }
-
-#[cfg(not(unix))]
-fn leave_group(_: &mut Command) {}

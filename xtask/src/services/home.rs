@@ -60,6 +60,27 @@ impl Home {
         self.dir.join("cache")
     }
 
+    /// Where a run makes what later runs will use.
+    pub(crate) fn draft(&self, run: &str) -> PathBuf {
+        self.drafts().join(run)
+    }
+
+    pub(crate) fn drafts(&self) -> PathBuf {
+        self.dir.join("draft")
+    }
+
+    /// Puts what was made as a draft where everybody finds it, all at once: nobody ever copies
+    /// or runs half of it.
+    pub(crate) fn publish(&self, draft: &Path, ready: &Path) -> Result<(), String> {
+        let renamed = fs::create_dir_all(ready.parent().unwrap_or(&self.dir))
+            .and_then(|()| fs::rename(draft, ready));
+        match renamed {
+            // Another run was faster, and its folder is as good.
+            Err(_) if ready.is_dir() => Ok(()),
+            renamed => renamed.map_err(|error| format!("{}: {error}", ready.display())),
+        }
+    }
+
     /// The account for Postgres, which refuses to run as root; `None` if ours will do.
     pub(crate) fn unprivileged(&self) -> Option<Account> {
         const NOBODY: Account = Account {
@@ -102,13 +123,11 @@ fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, fold)
 }
 
-#[cfg(unix)]
 fn owner(path: &Path) -> io::Result<u32> {
     use std::os::unix::fs::MetadataExt;
     Ok(fs::metadata(path)?.uid())
 }
 
-#[cfg(unix)]
 fn is_open_to_all(path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::PermissionsExt;
     for folder in path.canonicalize()?.ancestors() {
@@ -119,26 +138,10 @@ fn is_open_to_all(path: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-#[cfg(unix)]
 fn is_writable_by_others(path: &Path) -> io::Result<bool> {
     use std::os::unix::fs::PermissionsExt;
     let metadata = fs::symlink_metadata(path)?;
     Ok(!metadata.is_dir() || metadata.permissions().mode() & 0o022 != 0)
-}
-
-#[cfg(not(unix))]
-fn owner(_: &Path) -> io::Result<u32> {
-    Ok(1)
-}
-
-#[cfg(not(unix))]
-fn is_open_to_all(_: &Path) -> io::Result<bool> {
-    Ok(true)
-}
-
-#[cfg(not(unix))]
-fn is_writable_by_others(_: &Path) -> io::Result<bool> {
-    Ok(false)
 }
 
 #[cfg(test)]
