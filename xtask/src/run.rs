@@ -186,7 +186,7 @@ fn in_own_group(command: &mut Command) {
 fn kill_group(child: &mut Child) {
     // A signal's name before a negative number: not every shell knows `--` here.
     let group = format!("-{}", child.id());
-    let mut kill = Command::new("sh");
+    let mut kill = Command::new("/bin/sh");
     kill.args(["-c", r#"kill -KILL "$0""#, &group])
         .stderr(Stdio::null());
     let _ = kill.status();

@@ -10,7 +10,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-use support::{Bench, Ran, is_alive, signal, wait_for};
+use support::{Bench, Ran, Xtask, is_alive, wait_for};
 
 /// Has xtask find the server programs that `cargo xtask test` found, and no others.
 fn with_programs(command: &mut Command) -> &mut Command {
@@ -74,12 +74,11 @@ fn a_killed_run_takes_both_servers_and_all_their_processes_with_it() {
     let script = "[ \"$1\" != nextest ] || exit 1\necho $$ >>\"$BENCH/tests\"\nsleep 600";
     bench.program("cargo", script);
     let mut command = bench.command("test redis postgres --services local");
-    let mut xtask = with_programs(&mut command).spawn().expect("xtask is built");
+    let mut xtask = Xtask::spawn(with_programs(&mut command));
     wait_for("the tests to begin", || bench.pids("tests").len() == 1);
     let pids = servers(&bench);
     assert_eq!(pids.len(), 2, "both are up");
-    signal("KILL", &xtask.id().to_string());
-    xtask.wait().expect("it is our child");
+    xtask.kill();
     bench.assert_nothing_is_left("tests");
     let folder = bench.path("target/services/run");
     let folder = folder.to_string_lossy();

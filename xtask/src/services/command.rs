@@ -68,7 +68,9 @@ fn up(home: &Home, choice: Choice, offline: bool, timings: bool) -> Result {
             eprintln!("{}", timing_line(it));
         }
     }
-    eprintln!("xtask: `cargo xtask services down` stops them");
+    if !running.is_empty() {
+        eprintln!("xtask: `cargo xtask services down` stops them");
+    }
     if failed {
         Err(Failure::Reported)
     } else {
