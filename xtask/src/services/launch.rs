@@ -67,7 +67,7 @@ fn spawn(
             Ok(version) => return Ok((port, version)),
             Err(reason) => {
                 server.end_child();
-                let taken = reason.contains("ddress already in use");
+                let taken = reason.to_lowercase().contains("address already in use");
                 if !taken || tries == PORTS_TRIED_MAX {
                     return Err(reason);
                 }

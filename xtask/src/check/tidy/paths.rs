@@ -28,7 +28,7 @@ impl Machine {
         let above = root.parent().unwrap_or(root);
         let places = [root, above, &home].map(|path| path.to_string_lossy().into_owned());
         // Written in two parts, or this file would be the first to have it.
-        let everywhere = concat!("/ro", "ot").to_owned();
+        let everywhere = concat!("/", "root").to_owned();
         Self::with(places.into_iter().chain([everywhere]))
     }
 
