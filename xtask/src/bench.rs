@@ -44,8 +44,16 @@ pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result {
             .arg(folder.join("Cargo.toml"));
         command.args(["--features", name, "--bin", name, "--"]);
         command.args(options.quick.then_some("--quick"));
-        if let Some(row) = &options.only {
-            command.args(["--only", row]);
+        match &options.only {
+            Some(row) => {
+                command.args(["--only", row]);
+            }
+            // The book shows whole runs of the full length.
+            None if !options.quick => {
+                let page = format!("docs/src/work/bench/{name}.md");
+                command.arg("--page").arg(workspace.root.join(page));
+            }
+            None => {}
         }
         let status = command.current_dir(&workspace.root).status();
         if !status.map_err(|error| format!("cargo: {error}"))?.success() {
