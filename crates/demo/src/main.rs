@@ -13,7 +13,7 @@ const EXIT_INTERRUPTED: i32 = 130;
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    telemetry::init_logs(args.log);
+    let _logs = telemetry::init_logs(args.log);
     match run(&args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -18,19 +19,26 @@ const BUCKETS_SECS: [f64; 12] = [
 /// How often samples are moved into their buckets, so that they do not pile up unscraped.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-/// Sends logs to standard error, as much of them as `RUST_LOG` says.
-pub fn init_logs(format: LogFormat) {
+/// Sends logs to standard error, as much of them as `RUST_LOG` says, until the returned guard is
+/// dropped.
+///
+/// They are written by a thread of their own. If nobody reads the other end of the pipe, lines are
+/// lost, where a direct write would in the end stop every request.
+#[must_use = "dropped, it writes what is left and ends the logs"]
+pub fn init_logs(format: LogFormat) -> WorkerGuard {
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::INFO.into())
         .from_env_lossy();
+    let (writer, guard) = tracing_appender::non_blocking(io::stderr());
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr);
+        .with_writer(writer);
     match format {
         LogFormat::Pretty => logs.init(),
         LogFormat::Json => logs.json().init(),
     }
+    guard
 }
 
 /// The metrics of this process, which are installed at the first call.

@@ -29,8 +29,15 @@ fn command(args: &[&str]) -> Command {
 }
 
 impl Demo {
+    /// Its log goes to where the test's own output goes.
     async fn start(args: &[&str]) -> Self {
-        let mut child = command(args).spawn().expect("the binary is built");
+        let mut command = command(args);
+        command.stderr(Stdio::inherit());
+        Self::spawn(command).await
+    }
+
+    async fn spawn(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("the binary is built");
         let stdout = child.stdout.take().expect("piped");
         let mut demo = Self {
             child,
@@ -266,6 +273,20 @@ async fn a_log_in_json_is_one_object_a_line() {
     assert_eq!(log["span"]["http.route"], "/health/live", "{log}");
     assert_eq!(log["span"]["http.response.status_code"], 200, "{log}");
     assert!(!line.contains("secret"), "{line}");
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_holds_nobody_up() {
+    let mut demo = Demo::spawn(command(&["--port", "0", "--memory"])).await;
+    let mut raw = demo.connect().await;
+    // Some 180 bytes each: several times what a pipe takes before its writer has to wait.
+    for _ in 0..2_000 {
+        raw.send("GET /health/live HTTP/1.1\r\nhost: a\r\n\r\n")
+            .await;
+        raw.response().await;
+    }
+    demo.signal(Signal::TERM);
+    demo.line_with("2000 requests").await;
 }
 
 #[cfg(target_os = "linux")]
