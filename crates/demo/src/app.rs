@@ -24,7 +24,6 @@ pub struct App {
     addr: SocketAddr,
     store: Arc<dyn UserStore>,
     store_name: &'static str,
-    limits: Limits,
 }
 
 impl App {
@@ -45,15 +44,7 @@ impl App {
             addr,
             store,
             store_name,
-            limits: Limits::default(),
         })
-    }
-
-    /// Sets other limits than the default ones.
-    #[must_use]
-    pub const fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
     }
 
     /// Where the service listens.
@@ -72,7 +63,7 @@ impl App {
     pub async fn run(self, stop: CancellationToken) -> Summary {
         let metrics = telemetry::metrics();
         let router = router(Arc::clone(&self.store), metrics.clone());
-        let serving = Server::new(self.limits).serve(self.listener, router, stop);
+        let serving = Server::new(Limits::default()).serve(self.listener, router, stop);
         let summary = tokio::select! {
             summary = serving => summary,
             never = telemetry::upkeep(&metrics) => never,
@@ -107,11 +98,17 @@ async fn open_store(args: &Args) -> Result<(Arc<dyn UserStore>, &'static str), S
     }
 }
 
-/// A URL that may be shown: neither a password nor a parameter, which may hold one too.
+/// A URL that may be shown. Where a password could begin or end is not always clear, as in
+/// `postgres://me:pass?word@host`: then only the scheme is shown.
 fn without_credentials(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or((url, ""));
-    let place = rest.rsplit('@').next().unwrap_or_default();
-    let place = place.split('?').next().unwrap_or_default();
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return "the URL given".to_owned();
+    };
+    let (place, parameters) = rest.split_once(['?', '#']).unwrap_or((rest, ""));
+    if parameters.contains('@') {
+        return format!("{scheme}://...");
+    }
+    let place = place.rsplit('@').next().unwrap_or_default();
     format!("{scheme}://{place}")
 }
 
@@ -156,7 +153,7 @@ pub enum StartError {
         url: String,
     },
     /// The database could not be opened.
-    #[error("can't open the database at {url}: is it there and running? `--memory` does without")]
+    #[error("can't open the database at {url} (`--memory` does without one)")]
     #[non_exhaustive]
     Database {
         /// What was given, without credentials.

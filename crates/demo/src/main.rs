@@ -1,6 +1,7 @@
 //! The command: says where the service listens, and drains it when asked to stop.
 
 use std::error::Error;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -24,23 +25,32 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: &Args) -> Result<(), Box<dyn Error>> {
-    let signals = Signals::install()?;
-    let app = App::start(args).await?;
-    greet(args, &app);
-
     let stop = CancellationToken::new();
-    tokio::spawn(watch(signals, stop.clone()));
-    let summary = app.run(stop).await;
-    println!("{summary}");
+    tokio::spawn(watch(Signals::install()?, stop.clone()));
+    // A database that does not answer may take its time to say so.
+    let Some(started) = stop.run_until_cancelled(App::start(args)).await else {
+        return Ok(());
+    };
+    let app = started?;
+    greet(args, &app);
+    say(&app.run(stop).await.to_string());
     Ok(())
+}
+
+/// Tells the person at the terminal. If nobody is there any more, the service goes on without.
+fn say(text: &str) {
+    let _nobody_there = writeln!(io::stdout(), "{text}");
 }
 
 fn greet(args: &Args, app: &App) {
     let addr = app.addr();
     if args.port != 0 && args.port != addr.port() {
-        println!("Port {} is taken, so this is the next free one.", args.port);
+        say(&format!(
+            "Port {} is taken, so this is the next free one.",
+            args.port
+        ));
     }
-    println!(
+    say(&format!(
         "
 demo listens on http://{addr} ({})
 
@@ -51,16 +61,16 @@ demo listens on http://{addr} ({})
 Ctrl-C finishes the requests that are under way and stops; a second one stops at once.
 ",
         app.store_name()
-    );
+    ));
 }
 
 /// The first signal drains, the second one ends the process as it is.
 async fn watch(mut signals: Signals, stop: CancellationToken) {
     signals.next().await;
-    println!("Stopping: waiting for the requests that are under way.");
     stop.cancel();
+    say("Stopping: waiting for the requests that are under way.");
     signals.next().await;
-    println!("Stopped at once.");
+    say("Stopped at once.");
     std::process::exit(EXIT_INTERRUPTED);
 }
 
@@ -103,10 +113,15 @@ impl Signals {
     }
 }
 
-/// An error and its causes on one line.
+/// An error and its causes on one line. A cause that the text before it repeats is left out.
 fn chain(error: &dyn Error) -> String {
-    std::iter::successors(Some(error), |error| (*error).source())
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(": ")
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    causes.fold(String::new(), |text, cause| {
+        let cause = cause.to_string();
+        match text.as_str() {
+            "" => cause,
+            text if text.contains(&cause) => text.to_owned(),
+            text => format!("{text}: {cause}"),
+        }
+    })
 }

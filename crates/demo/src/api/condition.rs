@@ -38,26 +38,30 @@ impl Condition {
     }
 
     fn read(headers: &HeaderMap, name: HeaderName, opaque: impl Fn(&str) -> &str) -> Option<Self> {
-        let mut versions = Vec::new();
-        let mut lines = headers.get_all(name).iter().peekable();
-        lines.peek()?;
-        // A tag of ours holds no comma, so that splitting at commas can't break one.
-        for tag in lines
-            .filter_map(|line| line.to_str().ok())
-            .flat_map(|line| line.split(','))
-        {
-            let tag = tag.trim();
-            if tag == "*" {
-                return Some(Self::Any);
-            }
-            let version = opaque(tag)
-                .strip_prefix('"')
-                .and_then(|tag| tag.strip_suffix('"'))
-                .and_then(|version| version.parse::<i64>().ok());
-            versions.extend(version);
+        let lines = headers.get_all(name).iter().map(HeaderValue::as_bytes);
+        let lines: Vec<&[u8]> = lines.collect();
+        if lines.is_empty() {
+            return None;
         }
-        Some(Self::OneOf(versions))
+        if lines == [b"*"] {
+            return Some(Self::Any);
+        }
+        // A comma may be part of a tag of somebody else's. Its pieces are no tags of ours, because
+        // ours are digits between two quotes, and between two quotes there is no quote.
+        let tags = lines.iter().filter_map(|line| str::from_utf8(line).ok());
+        let tags = tags.flat_map(|line| line.split(',')).map(str::trim);
+        Some(Self::OneOf(
+            tags.filter_map(|tag| version(opaque(tag))).collect(),
+        ))
     }
+}
+
+/// The version whose entity tag this is.
+fn version(tag: &str) -> Option<i64> {
+    let text = tag.strip_prefix('"')?.strip_suffix('"')?;
+    let version = text.parse::<i64>().ok()?;
+    // Not `"+3"` nor `"03"`: a tag is compared letter by letter.
+    (version.to_string() == text).then_some(version)
 }
 
 #[cfg(test)]
@@ -76,6 +80,12 @@ mod tests {
             (&["*"], Some(Condition::Any), Some(Condition::Any)),
             (&["3"], one_of(&[]), one_of(&[])),
             (&["\"three\""], one_of(&[]), one_of(&[])),
+            (&["\"+3\""], one_of(&[]), one_of(&[])),
+            (&["\"03\""], one_of(&[]), one_of(&[])),
+            (&["\"x,*,y\""], one_of(&[]), one_of(&[])),
+            (&["\"x,3,y\""], one_of(&[]), one_of(&[])),
+            (&["\"3\", *"], one_of(&[3]), one_of(&[3])),
+            (&["*", "\"3\""], one_of(&[3]), one_of(&[3])),
             (&[""], one_of(&[]), one_of(&[])),
             (&["\""], one_of(&[]), one_of(&[])),
             (&["\"99999999999999999999\""], one_of(&[]), one_of(&[])),

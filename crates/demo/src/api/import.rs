@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http_body_util::BodyExt;
 use serde::Serialize;
 
@@ -24,6 +24,12 @@ const BATCH: usize = 500;
 /// Refused lines that are described. More are only counted: a file of another format must not be
 /// answered with a document of its own size.
 const REFUSALS_MAX: usize = 100;
+
+/// A reason may quote the line.
+const DETAIL_CHARS_MAX: usize = 200;
+
+/// What some programs put before the first line: RFC 8259, section 8.1, lets us ignore it.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// What became of the lines.
 #[derive(Debug, Default, Serialize)]
@@ -112,15 +118,20 @@ impl Import {
         }
     }
 
-    async fn line(&mut self, line: Result<Bytes, TooLong>) -> Result<(), Problem> {
+    async fn line(&mut self, mut line: Result<Bytes, TooLong>) -> Result<(), Problem> {
         self.lines_seen += 1;
+        if let (1, Ok(first)) = (self.lines_seen, &mut line)
+            && first.starts_with(BYTE_ORDER_MARK)
+        {
+            first.advance(BYTE_ORDER_MARK.len());
+        }
         match parse(line) {
             Ok(None) => {}
             Ok(Some(draft)) => {
                 self.batch.push(User::new(draft));
                 self.batch_lines.push(self.lines_seen);
             }
-            Err(detail) => self.refuse(self.lines_seen, detail),
+            Err(detail) => self.refuse(self.lines_seen, &detail),
         }
         if self.batch.len() == BATCH {
             self.store_batch().await?;
@@ -139,15 +150,16 @@ impl Import {
             if stored.contains(&user.id) {
                 self.report.imported += 1;
             } else {
-                self.refuse(line, "Another user has this e-mail address.".to_owned());
+                self.refuse(line, "Another user has this e-mail address.");
             }
         }
         Ok(())
     }
 
-    fn refuse(&mut self, line: u64, detail: String) {
+    fn refuse(&mut self, line: u64, detail: &str) {
         self.report.refused += 1;
         if self.report.refusals.len() < REFUSALS_MAX {
+            let detail = detail.chars().take(DETAIL_CHARS_MAX).collect();
             self.report.refusals.push(Refusal { line, detail });
         }
     }

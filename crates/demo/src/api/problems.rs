@@ -105,7 +105,8 @@ pub(super) fn of_body(error: &(dyn Error + 'static)) -> Problem {
         return Problem::of(StatusCode::REQUEST_TIMEOUT)
             .detail("The request body stopped arriving: send it without long pauses.");
     }
-    Problem::of(StatusCode::BAD_REQUEST).detail("The request body broke off before its end.")
+    Problem::of(StatusCode::BAD_REQUEST)
+        .detail("The request body broke off before its end, or its chunks are malformed.")
 }
 
 fn too_large() -> Problem {

@@ -52,6 +52,7 @@ pub(super) async fn update(
         return Err(Problem::of(StatusCode::PRECONDITION_REQUIRED)
             .detail("Send the ETag of the user that you have read as If-Match."));
     };
+    refuse_if_none_match(&*store, id, &headers).await?;
     let expected = expected(&*store, id, condition).await?;
     Ok(body(store.update(id, expected, &draft).await?).into_response())
 }
@@ -61,10 +62,28 @@ pub(super) async fn delete(
     Path(id): Path<Uuid>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
+    refuse_if_none_match(&*store, id, &headers).await?;
     let condition = Condition::if_match(&headers).unwrap_or(Condition::Any);
     let expected = expected(&*store, id, condition).await?;
     store.delete(id, expected).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A change under `If-None-Match` is for a user who is not at such a version: RFC 9110, section
+/// 13.1.2.
+async fn refuse_if_none_match(
+    store: &dyn UserStore,
+    id: Uuid,
+    headers: &HeaderMap,
+) -> Result<(), StoreError> {
+    let Some(unwanted) = Condition::if_none_match(headers) else {
+        return Ok(());
+    };
+    let current = store.get(id).await?.version;
+    if unwanted.is_met_by(current) {
+        return Err(StoreError::VersionMismatch { current });
+    }
+    Ok(())
 }
 
 /// The one version that a change is for, since a store compares with no more than one.

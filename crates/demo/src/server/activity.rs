@@ -1,6 +1,8 @@
-//! Whether a connection has a request under way.
+//! What a connection is about: the requests under way on it, and the answers that wait for the
+//! client.
 
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -8,31 +10,47 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep, sleep_until};
 
-/// The number of requests under way on one connection.
+/// The activity of one connection.
 #[derive(Debug, Clone)]
 pub(super) struct Activity {
     under_way: watch::Sender<usize>,
+    waits: Arc<Mutex<Waits>>,
+}
+
+/// The answers that wait for room on the connection.
+#[derive(Debug, Default)]
+struct Waits {
+    requests_begun: u64,
+    /// Since when, and the number of the request. A list, because there are few.
+    since: Vec<(Instant, u64)>,
 }
 
 /// One request, from its last header to the last byte of its answer.
 #[derive(Debug)]
 pub(super) struct UnderWay {
-    under_way: watch::Sender<usize>,
+    activity: Activity,
+    number: u64,
 }
 
 impl Activity {
     pub(super) fn new() -> Self {
         Self {
             under_way: watch::Sender::new(0),
+            waits: Arc::default(),
         }
     }
 
     pub(super) fn begin(&self) -> UnderWay {
         self.under_way.send_modify(|requests| *requests += 1);
+        let mut waits = self.waits();
+        waits.requests_begun += 1;
+        let number = waits.requests_begun;
+        drop(waits);
         UnderWay {
-            under_way: self.under_way.clone(),
+            activity: self.clone(),
+            number,
         }
     }
 
@@ -52,11 +70,46 @@ impl Activity {
             }
         }
     }
+
+    /// Ends once an answer has been waiting for as long as `limit`.
+    ///
+    /// A timeout of the socket alone would not do: in HTTP/2 a client gives each answer its room,
+    /// and can go on talking while it gives none.
+    pub(super) async fn stalled_for(&self, limit: Duration) {
+        loop {
+            let oldest = self.waits().since.iter().map(|(since, _)| *since).min();
+            match oldest {
+                Some(since) if since.elapsed() >= limit => return,
+                Some(since) => sleep_until(since + limit).await,
+                None => sleep(limit).await,
+            }
+        }
+    }
+
+    fn waits(&self) -> MutexGuard<'_, Waits> {
+        // Nothing panics while it holds the lock.
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl UnderWay {
+    /// There is something to send, and no room for it yet.
+    fn waits(&self) {
+        let wait = (Instant::now(), self.number);
+        self.activity.waits().since.push(wait);
+    }
+
+    fn goes_on(&self) {
+        let mut waits = self.activity.waits();
+        waits.since.retain(|(_, number)| *number != self.number);
+    }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.under_way.send_modify(|requests| *requests -= 1);
+        self.goes_on();
+        let under_way = &self.activity.under_way;
+        under_way.send_modify(|requests| *requests -= 1);
     }
 }
 
@@ -71,7 +124,8 @@ pin_project! {
 }
 
 impl<B> ActiveBody<B> {
-    pub(super) const fn new(body: B, under_way: UnderWay) -> Self {
+    pub(super) fn new(body: B, under_way: UnderWay) -> Self {
+        under_way.waits();
         Self { body, under_way }
     }
 }
@@ -80,11 +134,18 @@ impl<B: Body<Data = Bytes>> Body for ActiveBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
+    /// hyper asks for a frame as soon as it has room for one.
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        self.project().body.poll_frame(cx)
+        let this = self.project();
+        this.under_way.goes_on();
+        let frame = this.body.poll_frame(cx);
+        if let Poll::Ready(Some(Ok(_))) = frame {
+            this.under_way.waits();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
@@ -98,7 +159,9 @@ impl<B: Body<Data = Bytes>> Body for ActiveBody<B> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::{Instant, advance};
+    use axum::body::Body;
+    use http_body_util::BodyExt;
+    use tokio::time::advance;
 
     use super::*;
 
@@ -126,5 +189,29 @@ mod tests {
         let started = Instant::now();
         Activity::new().idle_for(LIMIT).await;
         assert_eq!(started.elapsed(), LIMIT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_an_answer_that_finds_no_room_is_stalled() {
+        let activity = Activity::new();
+        let started = Instant::now();
+        let answers = async {
+            // A handler that takes its time is waited for, and so is a body that has nothing yet.
+            let slow = activity.begin();
+            advance(LIMIT * 3).await;
+            let mut taken = Box::pin(ActiveBody::new(Body::from("taken"), slow));
+            advance(LIMIT / 2).await;
+            taken.frame().await.expect("a frame").expect("no error");
+            advance(LIMIT / 2).await;
+            drop(taken);
+            advance(LIMIT).await;
+            let _stuck = ActiveBody::new(Body::from("stuck"), activity.begin());
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = activity.stalled_for(LIMIT) => {}
+            () = answers => {}
+        }
+        assert_eq!(started.elapsed(), LIMIT * 6);
     }
 }

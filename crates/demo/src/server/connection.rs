@@ -23,9 +23,9 @@ use super::answer::answer;
 use super::stream::Stream;
 use super::summary::Tally;
 
-/// More than a browser or a proxy opens at once, and few enough that one connection can't make up
-/// for the cap on connections.
-const STREAMS_MAX: u32 = 100;
+/// Few, because each one may hold an answer that the client does not take, for as long as the write
+/// timeout.
+const STREAMS_MAX: u32 = 20;
 
 /// How long a connection without a request may take to end: longer than a stream lingers.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -50,6 +50,7 @@ pub(super) async fn serve(
     // hyper's own header timeout starts at the first byte of HTTP/1. It covers neither the time
     // before, in which the protocol's version is made out, nor HTTP/2.
     let mut idle = pin!(activity.idle_for(limits.header_timeout));
+    let mut stalled = pin!(activity.stalled_for(limits.write_timeout));
     let mut is_closing = false;
     loop {
         tokio::select! {
@@ -60,6 +61,10 @@ pub(super) async fn serve(
                 return;
             }
             () = idle.as_mut() => if is_closing { return },
+            () = stalled.as_mut() => {
+                tracing::debug!("a client does not take its answer");
+                return;
+            }
             () = stop.cancelled(), if !is_closing => {}
         }
         // Requests that are under way finish. A client that is silent, or in the midst of its
@@ -105,7 +110,6 @@ fn builder(limits: &Limits) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .header_read_timeout(limits.header_timeout)
         .max_buf_size(limits.header_bytes_max);
-
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -14,7 +14,8 @@ pub struct Limits {
     pub header_bytes_max: usize,
     /// The pause between two pieces of a request body: 10 s.
     pub body_idle_timeout: Duration,
-    /// How long a client may leave an answer unread while there is more of it to send: 30 s.
+    /// How long a client may leave an answer unread while there is more of it to send: 30 s, for
+    /// each answer, since in HTTP/2 there are several.
     pub write_timeout: Duration,
     /// How long the requests that are under way may take to finish after the stop: 10 s.
     pub drain_timeout: Duration,

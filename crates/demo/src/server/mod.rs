@@ -10,7 +10,7 @@
 //! | send headers slowly, or many of them | a time and a size | `connection` |
 //! | send a body and stop | a time between two frames of it | `answer` |
 //! | send a body that never ends | its size and the time for the whole request | each route |
-//! | not read its answer | a time | `stream` |
+//! | not read its answer | a time, for the socket and for each answer on it | `stream`, `activity` |
 //! | name no host, or two | 400 | `host` |
 //! | make a handler panic | 500, and the connection lives on | `answer` |
 

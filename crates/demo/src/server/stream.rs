@@ -11,24 +11,18 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use tokio_io_timeout::TimeoutWriter;
 
-/// How much of what a client still sends is read after the last answer, and for how long.
+/// For how long what a client still sends is read after the last answer.
 ///
 /// A socket that is closed with bytes unread resets the connection, and the reset may overtake an
 /// answer such as 413: the client would see only that the connection broke (RFC 9112, section 9.6).
-const LINGER_BYTES: usize = 1 << 20;
 const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection's socket.
 #[derive(Debug)]
 pub(super) struct Stream {
     socket: Pin<Box<TimeoutWriter<TcpStream>>>,
-    lingering: Option<Linger>,
-}
-
-#[derive(Debug)]
-struct Linger {
-    bytes_left: usize,
-    deadline: Pin<Box<Sleep>>,
+    /// Set once all has been sent.
+    linger: Option<Pin<Box<Sleep>>>,
 }
 
 impl Stream {
@@ -37,7 +31,7 @@ impl Stream {
         socket.set_timeout(Some(write_timeout));
         Self {
             socket: Box::pin(socket),
-            lingering: None,
+            linger: None,
         }
     }
 
@@ -83,25 +77,20 @@ impl AsyncWrite for Stream {
 
     /// Says that there is nothing more to come, then reads on until the client has said so too.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.lingering.is_none() {
+        if self.linger.is_none() {
             ready!(self.socket.as_mut().poll_shutdown(cx))?;
-            self.lingering = Some(Linger {
-                bytes_left: LINGER_BYTES,
-                deadline: Box::pin(sleep(LINGER_TIMEOUT)),
-            });
+            self.linger = Some(Box::pin(sleep(LINGER_TIMEOUT)));
         }
         let this = &mut *self;
-        let Some(linger) = &mut this.lingering else {
-            return Poll::Ready(Ok(()));
-        };
         let mut discarded = [0; 8 * 1_024];
-        while linger.deadline.as_mut().poll(cx).is_pending() && linger.bytes_left > 0 {
+        while let Some(deadline) = &mut this.linger
+            && deadline.as_mut().poll(cx).is_pending()
+        {
             let mut buffer = ReadBuf::new(&mut discarded);
             let socket = this.socket.as_mut().get_pin_mut();
             if ready!(socket.poll_read(cx, &mut buffer)).is_err() || buffer.filled().is_empty() {
                 break;
             }
-            linger.bytes_left = linger.bytes_left.saturating_sub(buffer.filled().len());
         }
         Poll::Ready(Ok(()))
     }

@@ -89,6 +89,8 @@ mod tests {
             (Some("23502"), false),
             (Some("5"), true),
             (Some("517"), true),
+            (Some("6"), true),
+            (Some("10"), true),
             (Some("13"), true),
             (Some("1"), false),
             (Some("1299"), false),

@@ -45,19 +45,20 @@ impl PostgresStore {
     /// If the URL can't be read, or no server answers there.
     pub async fn connect(url: &str) -> Result<Self, sqlx::Error> {
         let options: PgConnectOptions = url.parse()?;
-        let options = options.options([("statement_timeout", STATEMENT_TIMEOUT)]);
-        // The pool would try again until its time is up, and then say only that time is up.
+        // The pool would try again until its time is up, and then say only that time is up. Nor
+        // has it a connection on which a migration may take its time.
         let connection = timeout(CALL_TIMEOUT, PgConnection::connect_with(&options)).await;
-        connection
-            .map_err(|_elapsed| sqlx::Error::PoolTimedOut)??
-            .close()
+        let mut connection = connection.map_err(|_elapsed| sqlx::Error::PoolTimedOut)??;
+        sqlx::migrate!("migrations/postgres")
+            .run(&mut connection)
             .await?;
+        connection.close().await?;
+        let options = options.options([("statement_timeout", STATEMENT_TIMEOUT)]);
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_with(options)
             .await?;
-        sqlx::migrate!("migrations/postgres").run(&pool).await?;
         Ok(Self { pool })
     }
 
@@ -141,9 +142,15 @@ impl UserStore for PostgresStore {
     }
 
     async fn insert_free(&self, users: &[User]) -> Result<HashSet<Uuid>, StoreError> {
-        fn column<'u, T>(users: &'u [User], field: impl Fn(&'u User) -> T) -> Vec<T> {
-            users.iter().map(field).collect()
+        fn column<'u, T>(users: &[&'u User], field: impl Fn(&'u User) -> T) -> Vec<T> {
+            users.iter().map(|user| field(user)).collect()
         }
+        // In one order for all: of two imports of the same addresses one waits for the other,
+        // where in two orders each would wait for the other. The sort keeps equal ones as they
+        // are, so that the first of them is stored.
+        let mut users: Vec<&User> = users.iter().collect();
+        users.sort_by_cached_key(|user| user.email.key());
+        let users = &users[..];
         let stored = bounded(async {
             let mut lease = self.lease().await?;
             let answer = sqlx::query_scalar(INSERT_FREE)

@@ -71,8 +71,14 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .acquire_timeout(WAIT_MAX)
 }
 
+/// Makes the tables. Migrations in SQLite take no lock: of two processes that start on one new
+/// file, the slower one may find the other's table, fail, and find nothing to do the next time.
 async fn migrate(pool: &SqlitePool) -> Result<(), sqlx::Error> {
-    Ok(sqlx::migrate!("migrations/sqlite").run(pool).await?)
+    let migrations = sqlx::migrate!("migrations/sqlite");
+    if migrations.run(pool).await.is_err() {
+        migrations.run(pool).await?;
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -170,5 +176,40 @@ impl UserStore for SqliteStore {
     async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_acknowledged_is_on_disk() {
+        let file = std::env::temp_dir().join(format!("demo-pragmas-{}", std::process::id()));
+        let url = format!("sqlite://{}", file.display());
+        let store = SqliteStore::open(&url).await.expect("a new file");
+        let read = async |pragma| {
+            let value: Result<String, _> =
+                sqlx::query_scalar(pragma).fetch_one(&store.writer).await;
+            value.expect("a text")
+        };
+        // 2 is FULL: https://sqlite.org/pragma.html#pragma_synchronous.
+        let synchronous = "SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous";
+        assert_eq!(read(synchronous).await, "2");
+        assert_eq!(
+            read("SELECT journal_mode FROM pragma_journal_mode").await,
+            "wal"
+        );
+        store.close().await;
+        std::fs::remove_file(file).expect("closed");
+    }
+
+    #[tokio::test]
+    async fn the_connection_that_is_the_memory_is_never_replaced() {
+        let store = SqliteStore::in_memory().await.expect("memory");
+        let options = store.writer.options();
+        assert_eq!(options.get_idle_timeout(), None);
+        assert_eq!(options.get_max_lifetime(), None);
+        assert_eq!(options.get_max_connections(), 1);
     }
 }

@@ -6,7 +6,10 @@ use super::{Email, Name};
 
 /// What a client sends: nothing in it is checked yet.
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a user, an object with email and name"
+)]
 pub struct UserInput {
     /// See [`Email::parse`].
     pub email: String,

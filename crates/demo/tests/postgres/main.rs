@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use demo::api::router;
-use demo::store::{PostgresStore, UserStore};
+use demo::store::{PostgresStore, StoreError, UserStore};
 use sqlx::{Connection, PgConnection};
 use testkit::{Link, Proxy, Schema, wait_for};
 use tokio::task::JoinSet;
@@ -217,4 +217,30 @@ async fn a_statement_that_waits_for_a_lock_is_given_up_on_in_time() {
     lock.rollback().await.expect("the server answers");
     assert_eq!(service.get("/users").await, StatusCode::OK);
     service.end().await;
+}
+
+#[tokio::test]
+#[ignore = "needs postgres"]
+async fn imports_of_the_same_addresses_at_once_do_not_block_each_other() {
+    let schema = testkit::postgres(None);
+    let store = connect(schema.url()).await;
+    let mut imports = JoinSet::new();
+    for import in 0..4 {
+        // The same addresses, each time in another order.
+        let addresses = (0..4_000_usize).map(|n| (n * 1_999 + import * 977) % 4_000);
+        let users: Vec<_> = addresses
+            .map(|n| conformance::user(&format!("u{n}@example.com")))
+            .collect();
+        let store = store.clone();
+        imports.spawn(async move {
+            let mut stored = 0;
+            for batch in users.chunks(500) {
+                stored += store.insert_free(batch).await?.len();
+            }
+            Ok::<_, StoreError>(stored)
+        });
+    }
+    let stored: Result<Vec<_>, _> = imports.join_all().await.into_iter().collect();
+    assert_eq!(stored.expect("no deadlock").iter().sum::<usize>(), 4_000);
+    store.close().await;
 }

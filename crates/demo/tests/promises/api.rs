@@ -1,9 +1,15 @@
 //! What each request is answered with.
 
+use std::convert::Infallible;
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{Method, Request, Response, StatusCode};
+use clap::Parser;
+use demo::Args;
 use demo::server::Limits;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::support::{TestServer, json, routes, send};
 
@@ -231,6 +237,22 @@ async fn a_read_of_a_version_that_the_client_has_sends_no_body() {
 }
 
 #[tokio::test]
+async fn a_change_for_a_user_who_is_not_there_does_not_change_one_who_is() {
+    let routes = routes().await;
+    let path = create(&routes, "ada@example.com").await;
+    for (method, tag, status) in [
+        (Method::PUT, "*", 412),
+        (Method::PUT, "\"1\"", 412),
+        (Method::DELETE, "*", 412),
+        (Method::PUT, "\"7\"", 200),
+    ] {
+        let change = with_header(request(method, &path, ada()), "if-none-match", tag);
+        let response = send(&routes, with_header(change, "if-match", "*")).await;
+        assert_eq!(response.status().as_u16(), status, "{tag}");
+    }
+}
+
+#[tokio::test]
 async fn a_delete_may_name_a_version_and_frees_the_address() {
     let routes = routes().await;
     let path = create(&routes, "ada@example.com").await;
@@ -272,6 +294,57 @@ async fn following_next_visits_every_user_once() {
 
 fn email(user: &Value) -> String {
     user["email"].as_str().expect("text").to_owned()
+}
+
+#[tokio::test]
+async fn a_body_that_never_ends_is_given_up_on_in_the_end() {
+    let routes = routes().await;
+    tokio::time::pause();
+    for (path, media_type, limit) in [
+        ("/users", "application/json", Duration::from_secs(30)),
+        (
+            "/users/import",
+            "application/x-ndjson",
+            Duration::from_mins(10),
+        ),
+    ] {
+        let endless = futures_util::stream::pending::<Result<&str, Infallible>>();
+        let mut post = request(Method::POST, path, Body::from_stream(endless));
+        let media_type = media_type.parse().expect("a header value");
+        post.headers_mut().insert("content-type", media_type);
+        let started = Instant::now();
+        let response = send(&routes, post).await;
+        assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT, "{path}");
+        assert_eq!(started.elapsed().as_secs(), limit.as_secs(), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_can_not_invent_values_of_a_label() {
+    let routes = routes().await;
+    let brew = Method::from_bytes(b"BREW").expect("a token");
+    for path in ["/users", "/no/such/path"] {
+        send(&routes, request(brew.clone(), path, Body::empty())).await;
+    }
+    let response = send(&routes, get("/metrics")).await;
+    let text = axum::body::to_bytes(response.into_body(), usize::MAX)
+        .await
+        .expect("whole");
+    let text = str::from_utf8(&text).expect("UTF-8");
+    assert!(
+        text.contains("http_request_method=\"_OTHER\",http_route=\"/users\""),
+        "{text}"
+    );
+    assert!(
+        !text.contains("BREW") && !text.contains("/no/such"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_service_is_for_this_machine_alone_unless_asked() {
+    let args = Args::parse_from(["demo", "--memory"]);
+    assert!(args.host.is_loopback(), "{args:?}");
 }
 
 #[tokio::test]

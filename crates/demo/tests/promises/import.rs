@@ -2,9 +2,13 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode};
+use demo::api::router;
+use demo::store::{SqliteStore, UserStore};
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use crate::support::{json, ndjson, routes, send};
@@ -105,11 +109,44 @@ async fn a_body_of_another_media_type_is_refused() {
 #[tokio::test]
 async fn a_body_that_breaks_off_tells_how_much_was_imported() {
     let pieces = [Ok(Bytes::from(ndjson(600))), Err(io::Error::other("gone"))];
-    let body = Body::from_stream(futures_util::stream::iter(pieces));
+    let body = Body::from_stream(stream::iter(pieces));
     let (status, problem) = import(body).await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
     assert!(problem.to_string().contains("broke off"), "{problem}");
     assert_eq!(problem["imported"], 500, "one whole batch");
+}
+
+#[tokio::test]
+async fn a_store_that_fails_in_between_tells_how_much_was_imported() {
+    let store = SqliteStore::in_memory().await.expect("memory");
+    let routes = router(Arc::new(store.clone()), demo::telemetry::metrics());
+    let first = stream::once(async { Ok(Bytes::from(ndjson(500))) });
+    let second = stream::once(async move {
+        store.close().await;
+        Ok::<_, Infallible>(Bytes::from(ndjson(1)))
+    });
+    let body = Body::from_stream(first.chain(second));
+    let (status, problem) = json(send(&routes, request(body)).await).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{problem}");
+    assert_eq!(problem["imported"], 500);
+}
+
+#[tokio::test]
+async fn a_byte_order_mark_is_no_part_of_the_first_line() {
+    let (_, report) = import(format!("\u{feff}{}\u{feff}{}", ndjson(1), "{}\n")).await;
+    assert_eq!(
+        (&report["imported"], &report["refused"]),
+        (&json!(1), &json!(1)),
+        "{report}"
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_quotes_no_more_of_a_line_than_a_person_reads() {
+    let line = format!("{{\"{}\": 1}}", "x".repeat(8_000));
+    let (_, report) = import(line).await;
+    let detail = report["refusals"][0]["detail"].as_str().expect("text");
+    assert_eq!(detail.chars().count(), 200, "{detail}");
 }
 
 #[tokio::test]
@@ -118,7 +155,7 @@ async fn a_body_above_the_limit_tells_how_much_was_imported() {
     let first = Bytes::from(ndjson(500));
     let pieces = std::iter::once(first).chain(std::iter::repeat_n(line, 10_000));
     let pieces = pieces.map(Ok::<_, Infallible>);
-    let body = Body::from_stream(futures_util::stream::iter(pieces));
+    let body = Body::from_stream(stream::iter(pieces));
     let (status, problem) = import(body).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "{problem}");
     assert_eq!(problem["imported"], 500);

@@ -4,6 +4,7 @@ mod api;
 #[path = "../conformance/mod.rs"]
 mod conformance;
 mod hostile;
+mod http2;
 mod import;
 mod process;
 mod sqlite;

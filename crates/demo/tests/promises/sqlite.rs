@@ -52,3 +52,18 @@ async fn a_file_that_is_not_a_database_is_refused_and_left_alone() {
     let left = std::fs::read_to_string(dir.path().join("users.sqlite3")).expect("readable");
     assert_eq!(left, bytes);
 }
+
+#[tokio::test]
+async fn instances_that_start_at_once_on_a_new_file_all_find_their_tables() {
+    for _ in 0..10 {
+        let dir = TempDir::new();
+        let url = dir.sqlite_url();
+        let (one, two) = tokio::join!(SqliteStore::open(&url), SqliteStore::open(&url));
+        let (one, two) = (one.expect("opened"), two.expect("opened"));
+        let ada = crate::conformance::user("ada@example.com");
+        one.insert(&ada).await.expect("free");
+        assert_eq!(two.get(ada.id).await.expect("stored by the other"), ada);
+        one.close().await;
+        two.close().await;
+    }
+}
