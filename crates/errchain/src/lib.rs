@@ -1,0 +1,43 @@
+// The README is the crate documentation: one text, and its examples are doctests.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![no_std]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+mod classify;
+mod code;
+mod context;
+mod convert;
+mod display;
+mod error;
+mod fixed;
+mod inspect;
+mod kind;
+mod macros;
+#[allow(unsafe_code, reason = "the one place for it: see its documentation")]
+mod raw;
+mod record;
+mod retry;
+mod sensitive;
+mod std_error;
+mod value;
+
+pub use code::{Code, CodeRef};
+pub use context::{Context, IntoContext};
+pub use error::Error;
+pub use inspect::{Chain, Fields};
+pub use kind::Kind;
+pub use record::Field;
+pub use retry::Retry;
+pub use sensitive::Sensitive;
+pub use std_error::StdError;
+pub use value::Value;
+
+/// A `Result` whose error is an [`Error`] unless another one is named.
+pub type Result<T, E = Error> = core::result::Result<T, E>;

@@ -1,0 +1,11 @@
+//! What the crate promises, a file per subject. Miri can run all of it.
+
+mod bounds;
+mod codes;
+mod contexts;
+mod conversions;
+mod drops;
+mod fields;
+mod hops;
+mod macros;
+mod support;
