@@ -98,6 +98,16 @@ impl Kind {
         TABLE[self as usize].3
     }
 
+    /// What a client is told if there is no code with a title of its own.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::DeadlineExceeded => "The service took too long",
+            Self::Unavailable | Self::ResourceExhausted => "The service is busy",
+            Self::Unimplemented => "The service does not offer this",
+            _ => "Something went wrong",
+        }
+    }
+
     /// The caller can mend it: the HTTP status is below 500.
     #[must_use]
     pub const fn is_client_error(self) -> bool {

@@ -14,8 +14,9 @@ mod classify;
 mod code;
 mod context;
 mod convert;
-mod display;
 mod error;
+#[cfg(feature = "std")]
+mod exit;
 mod fixed;
 mod inspect;
 mod kind;
@@ -23,6 +24,7 @@ mod macros;
 #[allow(unsafe_code, reason = "the one place for it: see its documentation")]
 mod raw;
 mod record;
+mod report;
 mod retry;
 mod sensitive;
 mod std_error;
@@ -31,9 +33,12 @@ mod value;
 pub use code::{Code, CodeRef};
 pub use context::{Context, IntoContext};
 pub use error::Error;
+#[cfg(feature = "std")]
+pub use exit::Exit;
 pub use inspect::{Chain, Fields};
 pub use kind::Kind;
 pub use record::Field;
+pub use report::{Audience, Report};
 pub use retry::Retry;
 pub use sensitive::Sensitive;
 pub use std_error::StdError;

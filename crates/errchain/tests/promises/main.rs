@@ -8,4 +8,6 @@ mod drops;
 mod fields;
 mod hops;
 mod macros;
+mod reports;
+mod scenario;
 mod support;
