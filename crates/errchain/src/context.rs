@@ -81,6 +81,11 @@ pub trait Context<T>: sealed::Sealed {
 /// What a context can be made of: a static text, or a closure that makes one.
 ///
 /// A `String` cannot, because it would be built whether there is an error or not.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a context",
+    label = "neither a `&'static str` nor a closure",
+    note = "a text that has to be built goes in as a closure: `.context(|| format!(...))`"
+)]
 pub trait IntoContext {
     /// Puts it above the error. `at` is where that happens.
     #[doc(hidden)]

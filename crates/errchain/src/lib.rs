@@ -32,6 +32,8 @@ mod value;
 
 pub use code::{Code, CodeRef};
 pub use context::{Context, IntoContext};
+#[cfg(feature = "macros")]
+pub use errchain_macros::traced;
 pub use error::Error;
 #[cfg(feature = "std")]
 pub use exit::Exit;

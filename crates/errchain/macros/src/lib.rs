@@ -1,0 +1,34 @@
+#![doc = include_str!("../README.md")]
+
+mod traced;
+
+use proc_macro::TokenStream;
+
+/// Records each `?` that an error passes on its way out of this function.
+///
+/// It goes on a `fn`, an `async fn`, or an `impl` block and so on all functions in it. There
+/// each `?` on a `Result` of an `errchain::Error` adds a hop to the error; on anything else it
+/// does what it always does, and a foreign error that is converted there remembers that place.
+/// On the happy path nothing is added at all.
+///
+/// A `?` in the arguments of another macro is not seen, because macros see only each other's
+/// tokens: write `.hop()?` there. Closures and async blocks inside are covered, functions and
+/// other items inside are not: give them an attribute of their own.
+///
+/// `#[traced(crate = path)]` says where errchain is, if not at `::errchain`.
+///
+/// # Examples
+///
+/// ```ignore
+/// #[errchain::traced]
+/// async fn load(id: u64) -> errchain::Result<User> {
+///     let row = fetch(id).await?; // a hop
+///     Ok(row.try_into()?) // and another
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn traced(options: TokenStream, item: TokenStream) -> TokenStream {
+    traced::expand(options.into(), item.into())
+        .unwrap_or_else(syn::Error::into_compile_error)
+        .into()
+}
