@@ -31,6 +31,8 @@ pub struct Code {
     title: &'static str,
     kind: Kind,
     retry: Retry,
+    #[cfg(feature = "backtrace")]
+    capture: Option<bool>,
 }
 
 impl Code {
@@ -69,6 +71,8 @@ impl Code {
             title,
             kind,
             retry,
+            #[cfg(feature = "backtrace")]
+            capture: None,
         }
     }
 
@@ -80,10 +84,24 @@ impl Code {
         self
     }
 
+    /// Always or never captures the stack of an error that is made with this code, whatever the
+    /// [policy](crate::capture::Policy) is.
+    #[cfg(feature = "backtrace")]
+    #[must_use]
+    pub const fn with_capture(mut self, capture: bool) -> Self {
+        self.capture = Some(capture);
+        self
+    }
+
+    #[cfg(feature = "backtrace")]
+    pub(crate) const fn capture(&self) -> Option<bool> {
+        self.capture
+    }
+
     /// An error with this code. One allocation; [`err!`](crate::err!) needs none.
     #[track_caller]
     pub fn err(&'static self) -> Error {
-        Error::at(Coded(self), Location::caller()).code_at(self)
+        Error::coded(Coded(self), self, Location::caller())
     }
 
     /// Who gave the name: a service, a module, a domain.

@@ -73,7 +73,7 @@ impl Error {
     pub fn from_boxed(error: Box<dyn error::Error + Send + Sync + 'static>) -> Self {
         match error.downcast::<StdError>() {
             Ok(ours) => ours.into_error(),
-            Err(error) => Self::born(Handle::boxed(error, Location::caller())),
+            Err(error) => Self::born(Handle::boxed(error, Location::caller()), None),
         }
     }
 
@@ -132,7 +132,7 @@ impl Error {
     #[doc(hidden)]
     #[inline]
     pub fn from_fixed(fixed: &'static Fixed) -> Self {
-        Self::born(Handle::fixed(fixed))
+        Self::born(Handle::fixed(fixed), fixed.code())
     }
 
     /// An error that came up here, unless it is one of ours already.
@@ -155,7 +155,17 @@ impl Error {
     where
         E: error::Error + Send + Sync + 'static,
     {
-        Self::born(Handle::plain(root, site))
+        Self::born(Handle::plain(root, site), None)
+    }
+
+    /// An error that has a code from the start.
+    pub(crate) fn coded<E>(root: E, code: &'static Code, site: &'static Location<'static>) -> Self
+    where
+        E: error::Error + Send + Sync + 'static,
+    {
+        let mut handle = Handle::plain(root, site);
+        handle.set_code(code);
+        Self::born(handle, Some(code))
     }
 
     #[cold]
@@ -165,7 +175,24 @@ impl Error {
 
     /// Every new error passes here.
     #[inline]
-    fn born(handle: Handle) -> Self {
+    #[cfg_attr(
+        not(feature = "backtrace"),
+        expect(unused_variables, reason = "for the policy")
+    )]
+    fn born(handle: Handle, code: Option<&'static Code>) -> Self {
+        #[cfg(feature = "backtrace")]
+        if crate::capture::is_wanted(code, handle.site()) {
+            return Self::with_stack(handle);
+        }
+        Self { handle }
+    }
+
+    #[cfg(feature = "backtrace")]
+    #[cold]
+    #[inline(never)]
+    fn with_stack(mut handle: Handle) -> Self {
+        let stack = crate::capture::Backtrace::capture();
+        handle.push(|| Record::Stack(stack));
         Self { handle }
     }
 

@@ -116,6 +116,17 @@ impl Error {
             .flatten()
     }
 
+    /// The stack where it came up, if the [policy](crate::capture::Policy) was to capture it.
+    #[cfg(feature = "backtrace")]
+    #[must_use]
+    pub fn backtrace(&self) -> Option<&crate::capture::Backtrace> {
+        let own = self.handle.records().find_map(|record| match record {
+            Record::Stack(stack) => Some(stack),
+            _ => None,
+        });
+        own.or_else(|| self.nested()?.backtrace())
+    }
+
     /// The levels from the outermost context down to the first cause.
     ///
     /// It has no end if a foreign error is its own source.

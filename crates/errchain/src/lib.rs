@@ -10,6 +10,8 @@ extern crate std;
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+#[cfg(feature = "backtrace")]
+pub mod capture;
 mod classify;
 mod code;
 mod context;

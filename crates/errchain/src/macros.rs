@@ -30,7 +30,7 @@
 #[macro_export]
 macro_rules! err {
     ($message:literal $(,)?) => {
-        $crate::__err_literal!(literal($message), $message)
+        $crate::__err_literal!($crate::__private::Fixed::literal($message), $message, format())
     };
     ($message:literal; $($key:ident = $value:expr),+ $(,)?) => {
         $crate::err!($message)$(.with(::core::stringify!($key), $value))+
@@ -46,13 +46,17 @@ macro_rules! err {
         $crate::err!($code)$(.with(::core::stringify!($key), $value))+
     };
     ($code:path, $message:literal $(,)?) => {
-        $crate::__err_literal!(coded_literal(&$code, $message), $message, &$code)
+        $crate::__err_literal!(
+            $crate::__private::Fixed::coded_literal(&$code, $message),
+            $message,
+            format_coded(&$code,)
+        )
     };
     ($code:path, $message:literal; $($key:ident = $value:expr),+ $(,)?) => {
         $crate::err!($code, $message)$(.with(::core::stringify!($key), $value))+
     };
     ($code:path, $message:literal, $($args:tt)+) => {
-        $crate::__private::format(::core::format_args!($message, $($args)+)).with_code(&$code)
+        $crate::__private::format_coded(&$code, ::core::format_args!($message, $($args)+))
     };
     ($($other:tt)*) => {
         ::core::compile_error!(
@@ -65,13 +69,13 @@ macro_rules! err {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __err_literal {
-    ($make:ident($($arg:expr),+), $message:literal $(, $code:expr)?) => {{
-        static FIXED: $crate::__private::Fixed = $crate::__private::Fixed::$make($($arg),+);
+    ($fixed:expr, $message:literal, $format:ident($($code:expr,)?)) => {{
+        static FIXED: $crate::__private::Fixed = $fixed;
         const IS_PLAIN: bool = $crate::__private::is_plain($message);
         if IS_PLAIN {
             $crate::Error::from_fixed(&FIXED)
         } else {
-            $crate::__private::format(::core::format_args!($message))$(.with_code($code))?
+            $crate::__private::$format($($code,)? ::core::format_args!($message))
         }
     }};
 }
@@ -137,7 +141,8 @@ macro_rules! ensure {
 
 /// Declares a [`Code`](crate::Code) as a `static`: `NAME: domain, reason, kind, title`.
 ///
-/// Settings may follow: `retry = Retry::Immediate`. An invalid reason or domain does not
+/// Settings may follow: `retry = Retry::Immediate`, and with the feature `backtrace`
+/// `capture = true`. An invalid reason or domain does not
 /// compile.
 ///
 /// # Examples
@@ -160,10 +165,10 @@ macro_rules! code {
     (
         $(#[$attribute:meta])*
         $visibility:vis $name:ident: $domain:expr, $reason:expr, $kind:expr, $title:expr
-        $(, retry = $retry:expr)? $(,)?
+        $(, retry = $retry:expr)? $(, capture = $capture:expr)? $(,)?
     ) => {
         $(#[$attribute])*
         $visibility static $name: $crate::Code =
-            $crate::Code::new($domain, $reason, $kind, $title)$(.with_retry($retry))?;
+            $crate::Code::new($domain, $reason, $kind, $title)$(.with_retry($retry))?$(.with_capture($capture))?;
     };
 }

@@ -7,7 +7,8 @@ use core::panic::Location;
 use core::task::Poll;
 
 pub use crate::fixed::Fixed;
-use crate::{Error, raw};
+use crate::fixed::Message;
+use crate::{Code, Error, raw};
 
 /// An error with a text that is not known at compile time.
 #[cold]
@@ -18,6 +19,13 @@ pub fn format(args: fmt::Arguments<'_>) -> Error {
         Some(text) => Error::text(text.into(), at),
         None => Error::text(to_string(args).into(), at),
     }
+}
+
+/// The same with a code.
+#[cold]
+#[track_caller]
+pub fn format_coded(code: &'static Code, args: fmt::Arguments<'_>) -> Error {
+    Error::coded(Message(to_string(args).into()), code, Location::caller())
 }
 
 /// The literal has nothing for `format_args!` to fill in or to unescape.

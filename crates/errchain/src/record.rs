@@ -13,6 +13,8 @@ pub(crate) enum Record {
     Context(ContextRecord),
     Field(Field),
     Hops(Hops),
+    #[cfg(feature = "backtrace")]
+    Stack(crate::capture::Backtrace),
     /// The code that another one has replaced since.
     Recoded(&'static Code),
 }
@@ -24,6 +26,8 @@ impl Record {
         match self {
             Self::Context(context) => context.owns_memory(),
             Self::Field(field) => matches!(field.value, Value::Text(_) | Value::Display(_)),
+            #[cfg(feature = "backtrace")]
+            Self::Stack(_) => true,
             Self::Hops(_) | Self::Recoded(_) => false,
         }
     }

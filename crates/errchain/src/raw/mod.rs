@@ -19,9 +19,17 @@ mod cast;
 mod context;
 mod handle;
 mod log;
+#[cfg(feature = "backtrace")]
+mod modules;
 mod node;
+#[cfg(feature = "backtrace")]
+mod walk;
 
 pub(crate) use cast::hop_if_ours;
 pub(crate) use context::ContextRecord;
 pub(crate) use handle::Handle;
 pub(crate) use log::Records;
+#[cfg(feature = "backtrace")]
+pub(crate) use modules::{Module, modules};
+#[cfg(feature = "backtrace")]
+pub(crate) use walk::{follow_frame_pointers, unwind};

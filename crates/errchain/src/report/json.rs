@@ -21,6 +21,10 @@ pub(super) fn write(report: &Report<'_>, sink: &mut Sink<'_>) -> fmt::Result {
         json.internal(error)?;
         if report.shows_all() {
             json.list("hops", error.hops(), |sink, at| string_at(sink, at))?;
+            #[cfg(feature = "backtrace")]
+            if let Some(stack) = error.backtrace() {
+                json.list("stack", stack.frames().iter(), frame)?;
+            }
         }
     }
     json.end()
@@ -139,6 +143,31 @@ fn field(sink: &mut Sink<'_>, field: &Field) -> fmt::Result {
     value(sink, field.value())?;
     if field.is_public() {
         sink.raw(",\"public\":true")?;
+    }
+    sink.raw("}")
+}
+
+#[cfg(feature = "backtrace")]
+fn frame(sink: &mut Sink<'_>, frame: &crate::capture::Frame) -> fmt::Result {
+    sink.raw("{\"offset\":\"")?;
+    sink.number(format_args!("{:#x}", frame.offset()))?;
+    sink.raw("\"")?;
+    let names = [
+        (",\"function\":\"", frame.function()),
+        (",\"file\":\"", frame.file()),
+        (",\"module\":\"", frame.module()),
+        (",\"build_id\":\"", frame.build_id()),
+    ];
+    for (member, name) in names {
+        if let Some(name) = name {
+            sink.raw(member)?;
+            sink.text(name)?;
+            sink.raw("\"")?;
+        }
+    }
+    if let Some(line) = frame.line() {
+        sink.raw(",\"line\":")?;
+        sink.number(line)?;
     }
     sink.raw("}")
 }

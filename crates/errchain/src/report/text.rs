@@ -19,6 +19,8 @@ pub(super) fn write(report: &Report<'_>, sink: &mut Sink<'_>, has_colour: bool) 
     text.fields(report.error.fields())?;
     if report.shows_all() {
         text.hops(report.error)?;
+        #[cfg(feature = "backtrace")]
+        text.stack(report.error)?;
     }
     Ok(())
 }
@@ -122,6 +124,25 @@ impl<'a> Text<'_, 'a> {
                 return Ok(());
             }
             self.line("passed", |sink| sink.location(at))?;
+        }
+        Ok(())
+    }
+
+    #[cfg(feature = "backtrace")]
+    fn stack(&mut self, error: &Error) -> fmt::Result {
+        let Some(stack) = error.backtrace() else {
+            return Ok(());
+        };
+        self.sink.raw("\nstack:")?;
+        for frame in stack.frames().iter() {
+            if !self.has_room()? {
+                return Ok(());
+            }
+            self.sink.raw("\n  ")?;
+            self.sink.foreign(frame)?;
+        }
+        if stack.is_cut() {
+            self.sink.raw("\n  … (deeper frames were not kept)")?;
         }
         Ok(())
     }
