@@ -1,10 +1,9 @@
 //! A captured stack.
 
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{Frame, cache, walk};
+use super::{Frames, cache, walk};
 
 /// The stack at the place where an error came up: addresses, until somebody looks.
 #[derive(Clone)]
@@ -15,7 +14,7 @@ pub struct Backtrace {
 impl Backtrace {
     /// The stack of this thread, now.
     #[must_use]
-    #[inline(never)]
+    #[inline]
     pub fn capture() -> Self {
         Self {
             addresses: walk::walk(),
@@ -40,7 +39,7 @@ impl Backtrace {
     ///
     /// The first time for each stack it reads debug information.
     #[must_use]
-    pub fn frames(&self) -> Arc<[Frame]> {
+    pub fn frames(&self) -> Frames {
         cache::frames(&self.addresses)
     }
 }
@@ -48,14 +47,10 @@ impl Backtrace {
 /// A line per frame.
 impl fmt::Display for Backtrace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, frame) in self.frames().iter().enumerate() {
-            if index > 0 {
-                f.write_str("\n")?;
-            }
-            write!(f, "{index:>4}: {frame}")?;
-        }
+        let frames = self.frames();
+        f.write_str(frames.text().trim_start_matches('\n'))?;
         if self.is_cut() {
-            f.write_str("\n… (deeper frames were not kept)")?;
+            f.write_str("\n  … (deeper frames were not kept)")?;
         }
         Ok(())
     }

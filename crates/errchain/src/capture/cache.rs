@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::Frame;
+use super::Frames;
 use super::frame::resolve;
 
 /// The most memory that names of stacks take up, in bytes. The oldest go first.
@@ -17,7 +17,7 @@ type Addresses = Arc<[usize]>;
 /// Frames by the addresses that they were found at.
 #[derive(Default)]
 struct Cache {
-    stacks: HashMap<Addresses, Arc<[Frame]>>,
+    stacks: HashMap<Addresses, Frames>,
     oldest_first: VecDeque<Addresses>,
     bytes: usize,
 }
@@ -25,8 +25,8 @@ struct Cache {
 static CACHE: Mutex<Option<Cache>> = Mutex::new(None);
 
 /// The frames of a stack, looked up if it was not printed lately.
-pub(super) fn frames(addresses: &[usize]) -> Arc<[Frame]> {
-    if let Some(frames) = with_cache(|cache| cache.stacks.get(addresses).map(Arc::clone)) {
+pub(super) fn frames(addresses: &[usize]) -> Frames {
+    if let Some(frames) = with_cache(|cache| cache.stacks.get(addresses).cloned()) {
         return frames;
     }
     // Not under the lock: it takes long, and two who do it at once agree.
@@ -42,7 +42,7 @@ fn with_cache<R>(run: impl FnOnce(&mut Cache) -> R) -> R {
 }
 
 impl Cache {
-    fn insert(&mut self, addresses: &[usize], frames: &Arc<[Frame]>) {
+    fn insert(&mut self, addresses: &[usize], frames: &Frames) {
         let bytes = size(addresses, frames);
         if bytes > MAX_BYTES || self.stacks.contains_key(addresses) {
             return;
@@ -58,17 +58,23 @@ impl Cache {
         let addresses: Addresses = Box::<[usize]>::from(addresses).into();
         self.bytes += bytes;
         self.oldest_first.push_back(Arc::clone(&addresses));
-        self.stacks.insert(addresses, Arc::clone(frames));
+        self.stacks.insert(addresses, frames.clone());
     }
 }
 
-fn size(addresses: &[usize], frames: &[Frame]) -> usize {
-    size_of_val(addresses) + frames.iter().map(Frame::bytes).sum::<usize>()
+fn size(addresses: &[usize], frames: &Frames) -> usize {
+    size_of_val(addresses) + frames.bytes()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stack_that_was_looked_up_before_is_not_looked_up_again() {
+        let addresses = [2, 3, 4];
+        assert!(frames(&addresses).is_same(&frames(&addresses)));
+    }
 
     #[test]
     fn the_cache_keeps_its_bound_and_forgets_the_oldest_first() {

@@ -5,8 +5,10 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
+use core::ops::Deref;
 
 use crate::raw::{self, Module};
+use crate::report;
 
 /// A frame of a stack: a call, or a call that was inlined into another.
 #[derive(Debug, Clone)]
@@ -67,7 +69,7 @@ impl Frame {
     }
 
     /// About how much memory it takes.
-    pub(super) fn bytes(&self) -> usize {
+    fn bytes(&self) -> usize {
         let texts = [self.function(), self.file()];
         size_of::<Self>() + texts.into_iter().flatten().map(str::len).sum::<usize>()
     }
@@ -116,8 +118,55 @@ impl fmt::Display for Frame {
     }
 }
 
+/// The frames of a stack, innermost first: what [`Backtrace::frames`](super::Backtrace::frames)
+/// returns.
+#[derive(Debug, Clone)]
+pub struct Frames(Arc<Resolved>);
+
+#[derive(Debug)]
+struct Resolved {
+    frames: Box<[Frame]>,
+    /// A line per frame, ready for reports.
+    text: Box<str>,
+}
+
+impl Deref for Frames {
+    type Target = [Frame];
+
+    fn deref(&self) -> &[Frame] {
+        &self.0.frames
+    }
+}
+
+impl Frames {
+    fn new(frames: Box<[Frame]>) -> Self {
+        let mut text = String::new();
+        for frame in &frames {
+            text.push_str("\n  ");
+            text.push_str(&report::escaped_line(&frame.to_string()));
+        }
+        let text = text.into();
+        Self(Arc::new(Resolved { frames, text }))
+    }
+
+    /// A line per frame, escaped, each after a line break and two spaces.
+    pub(crate) fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// About how much memory they take.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.text.len() + self.iter().map(Frame::bytes).sum::<usize>()
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 /// Looks up all names of a stack, and gives back the memory that it took.
-pub(super) fn resolve(addresses: &[usize]) -> Arc<[Frame]> {
+pub(super) fn resolve(addresses: &[usize]) -> Frames {
     let modules = raw::modules();
     let mut places = Vec::new();
     let mut frames = Vec::with_capacity(addresses.len());
@@ -137,7 +186,8 @@ pub(super) fn resolve(addresses: &[usize]) -> Arc<[Frame]> {
         }
     }
     backtrace::clear_symbol_cache();
-    frames.drain(without_ours(&frames)..).collect()
+    frames.drain(..without_ours(&frames));
+    Frames::new(frames.into())
 }
 
 /// Where the frames of the caller begin: behind the walk itself, and behind this crate.

@@ -36,7 +36,7 @@ mod policy;
 mod walk;
 
 pub use backtrace::Backtrace;
-pub use frame::Frame;
+pub use frame::{Frame, Frames};
 pub use policy::{Policy, Scope, scoped, set_policy};
 pub use walk::has_frame_pointers;
 

@@ -29,7 +29,9 @@ pub fn has_frame_pointers() -> bool {
 }
 
 /// The return addresses of this thread's stack, innermost first.
-#[inline(never)]
+///
+/// Inlined where it can be: every call in between is a frame to walk.
+#[inline]
 pub(super) fn walk() -> Vec<usize> {
     let mut frames = Vec::with_capacity(USUAL_FRAMES);
     // ORDERING: Relaxed. The state guards no other memory, and any of its values is safe to act

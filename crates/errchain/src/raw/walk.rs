@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 ///
 /// Every address that is read lies between this function's frame and the end of the thread's
 /// stack, so that whatever the registers held, nothing unmapped is touched.
-#[inline(never)]
+#[inline]
 pub(crate) fn follow_frame_pointers(frames: &mut Vec<usize>, most: usize) -> bool {
     #[cfg(all(
         target_os = "linux",
@@ -29,6 +29,7 @@ pub(crate) fn follow_frame_pointers(frames: &mut Vec<usize>, most: usize) -> boo
 }
 
 /// Collects the return addresses by the system's unwinder.
+#[inline]
 pub(crate) fn unwind(frames: &mut Vec<usize>, most: usize) {
     let visit = |frame: &backtrace::Frame| {
         frames.push(frame.ip().addr());

@@ -139,6 +139,15 @@ impl fmt::Debug for Report<'_> {
     }
 }
 
+/// A text as it stands in a line of a report, whatever its length.
+#[cfg(feature = "backtrace")]
+pub(crate) fn escaped_line(text: &str) -> alloc::string::String {
+    let mut line = alloc::string::String::new();
+    // Writing to a `String` never fails.
+    let _ = escape::write(&mut line, text, escape::Target::Line);
+    line
+}
+
 /// A retry in one word, and the seconds of [`Retry::After`].
 fn retry_name(retry: Retry) -> &'static str {
     match retry {

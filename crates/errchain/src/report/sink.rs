@@ -41,6 +41,19 @@ impl<'a> Sink<'a> {
         self.left >= ITEM_BYTES
     }
 
+    /// As many whole lines of an escaped text as fit.
+    #[cfg(feature = "backtrace")]
+    pub(super) fn fitting_lines<'t>(&self, text: &'t str) -> &'t str {
+        let room = self.left.saturating_sub(ITEM_BYTES);
+        if text.len() <= room {
+            return text;
+        }
+        let end = text.as_bytes()[..room]
+            .iter()
+            .rposition(|byte| *byte == b'\n');
+        &text[..end.unwrap_or_default()]
+    }
+
     /// Writes what this crate has chosen itself, as it is.
     pub(super) fn raw(&mut self, text: &str) -> fmt::Result {
         self.left = self.left.saturating_sub(text.len());

@@ -134,12 +134,11 @@ impl<'a> Text<'_, 'a> {
             return Ok(());
         };
         self.sink.raw("\nstack:")?;
-        for frame in stack.frames().iter() {
-            if !self.has_room()? {
-                return Ok(());
-            }
-            self.sink.raw("\n  ")?;
-            self.sink.foreign(frame)?;
+        let frames = stack.frames();
+        let fitting = self.sink.fitting_lines(frames.text());
+        self.sink.raw(fitting)?;
+        if fitting.len() < frames.text().len() {
+            return self.cut();
         }
         if stack.is_cut() {
             self.sink.raw("\n  … (deeper frames were not kept)")?;
@@ -151,9 +150,13 @@ impl<'a> Text<'_, 'a> {
     fn has_room(&mut self) -> Result<bool, fmt::Error> {
         let has_room = self.sink.has_room();
         if !has_room {
-            self.sink.raw("\n… (report cut)")?;
+            self.cut()?;
         }
         Ok(has_room)
+    }
+
+    fn cut(&mut self) -> fmt::Result {
+        self.sink.raw("\n… (report cut)")
     }
 
     fn line(&mut self, key: &str, value: impl FnOnce(&mut Sink<'a>) -> fmt::Result) -> fmt::Result {
