@@ -10,12 +10,16 @@ extern crate std;
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+#[cfg(feature = "axum")]
+mod axum;
 #[cfg(feature = "backtrace")]
 pub mod capture;
 mod classify;
 mod code;
 mod context;
 mod convert;
+#[cfg(feature = "tracing")]
+mod emit;
 mod error;
 #[cfg(feature = "std")]
 mod exit;
@@ -23,6 +27,8 @@ mod fixed;
 mod inspect;
 mod kind;
 mod macros;
+#[cfg(feature = "http")]
+mod problem;
 #[allow(unsafe_code, reason = "the one place for it: see its documentation")]
 mod raw;
 mod record;
@@ -41,6 +47,8 @@ pub use error::Error;
 pub use exit::Exit;
 pub use inspect::{Chain, Fields};
 pub use kind::Kind;
+#[cfg(feature = "http")]
+pub use problem::Problem;
 pub use record::Field;
 pub use report::{Audience, Report};
 pub use retry::Retry;

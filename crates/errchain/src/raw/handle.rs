@@ -118,6 +118,16 @@ impl Handle {
         }
     }
 
+    /// The name of the root's type.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn type_name(&self) -> &'static str {
+        match self.as_fixed() {
+            Some(_) => core::any::type_name::<Fixed>(),
+            // SAFETY: (3) the node is live and lent for `&self`.
+            None => unsafe { self.node().as_ref() }.type_name(),
+        }
+    }
+
     /// The same for writing. Static memory is not lent for that.
     pub(crate) fn root_mut(&mut self) -> Option<&mut DynError> {
         // SAFETY: (3) the node is live and lent for `&mut self`.

@@ -39,11 +39,16 @@ struct VTable {
     error_mut: unsafe fn(NonNull<Header>) -> NonNull<DynError>,
     /// The error lies in a box of its own.
     is_boxed: bool,
+    /// The name of the error's type, as far as it is known.
+    #[cfg(feature = "tracing")]
+    type_name: fn() -> &'static str,
 }
 
 /// What a node can hold.
 pub(super) trait Payload: Send + Sync + 'static {
     const IS_BOXED: bool;
+    #[cfg(feature = "tracing")]
+    fn type_name() -> &'static str;
     fn error(&self) -> &DynError;
     fn error_mut(&mut self) -> &mut DynError;
 }
@@ -56,6 +61,10 @@ pub(super) struct Boxed(Box<DynError>);
 
 impl<E: error::Error + Send + Sync + 'static> Payload for Plain<E> {
     const IS_BOXED: bool = false;
+    #[cfg(feature = "tracing")]
+    fn type_name() -> &'static str {
+        core::any::type_name::<E>()
+    }
     fn error(&self) -> &DynError {
         &self.0
     }
@@ -66,6 +75,10 @@ impl<E: error::Error + Send + Sync + 'static> Payload for Plain<E> {
 
 impl Payload for Boxed {
     const IS_BOXED: bool = true;
+    #[cfg(feature = "tracing")]
+    fn type_name() -> &'static str {
+        "dyn core::error::Error"
+    }
     fn error(&self) -> &DynError {
         &*self.0
     }
@@ -114,6 +127,12 @@ impl Header {
         }
     }
 
+    /// The name of the root's type.
+    #[cfg(feature = "tracing")]
+    pub(super) fn type_name(&self) -> &'static str {
+        (self.vtable.type_name)()
+    }
+
     /// Frees the node and keeps its error.
     ///
     /// # Safety
@@ -155,6 +174,8 @@ impl<P: Payload> Node<P> {
         error: Self::error,
         error_mut: Self::error_mut,
         is_boxed: P::IS_BOXED,
+        #[cfg(feature = "tracing")]
+        type_name: P::type_name,
     };
 
     #[inline]

@@ -32,7 +32,11 @@ pub(crate) fn follow_frame_pointers(frames: &mut Vec<usize>, most: usize) -> boo
 #[inline]
 pub(crate) fn unwind(frames: &mut Vec<usize>, most: usize) {
     let visit = |frame: &backtrace::Frame| {
-        frames.push(frame.ip().addr());
+        let address = frame.ip().addr();
+        // Some unwinders end with a frame that is none.
+        if address != 0 {
+            frames.push(address);
+        }
         frames.len() < most
     };
     // The lock that `trace` takes is for the symbol tables of Windows' dbghelp, and for unwinders

@@ -30,6 +30,22 @@ pub(super) fn write(report: &Report<'_>, sink: &mut Sink<'_>) -> fmt::Result {
     json.end()
 }
 
+/// Writes the fields alone, as an array.
+#[cfg(feature = "tracing")]
+pub(super) fn write_fields(error: &Error, sink: &mut Sink<'_>) -> fmt::Result {
+    sink.raw("[")?;
+    for (index, item) in error.fields().enumerate() {
+        if !sink.has_room() {
+            break;
+        }
+        if index > 0 {
+            sink.raw(",")?;
+        }
+        field(sink, item)?;
+    }
+    sink.raw("]")
+}
+
 struct Json<'s, 'a> {
     sink: &'s mut Sink<'a>,
     is_cut: bool,
@@ -173,7 +189,7 @@ fn frame(sink: &mut Sink<'_>, frame: &crate::capture::Frame) -> fmt::Result {
 }
 
 /// A value as the JSON type that is nearest. A duration is its seconds.
-fn value(sink: &mut Sink<'_>, value: &Value) -> fmt::Result {
+pub(super) fn value(sink: &mut Sink<'_>, value: &Value) -> fmt::Result {
     match value {
         Value::Null => sink.raw("null"),
         Value::Bool(value) => sink.raw(if *value { "true" } else { "false" }),

@@ -4,6 +4,8 @@ mod display;
 mod escape;
 mod json;
 mod level;
+#[cfg(feature = "http")]
+pub(crate) mod problem;
 mod sink;
 mod text;
 
@@ -117,6 +119,15 @@ impl Report<'_> {
     pub fn json(mut self) -> Self {
         self.format = Format::Json;
         self
+    }
+
+    /// The fields alone, as a JSON array.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn fields_json(&self) -> alloc::string::String {
+        let mut text = alloc::string::String::new();
+        // Writing to a `String` never fails.
+        let _ = json::write_fields(self.error, &mut Sink::json(&mut text));
+        text
     }
 
     fn shows_all(&self) -> bool {
