@@ -10,6 +10,7 @@ extern crate std;
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
+mod assertions;
 #[cfg(feature = "axum")]
 mod axum;
 #[cfg(feature = "backtrace")]

@@ -65,6 +65,15 @@ macro_rules! err {
     };
 }
 
+/// The name that `anyhow` has for [`err!`](crate::err!), so that moving over is a matter of
+/// `use errchain as anyhow`.
+#[macro_export]
+macro_rules! anyhow {
+    ($($args:tt)+) => {
+        $crate::err!($($args)+)
+    };
+}
+
 /// A literal is static unless it has something to fill in, which is known at compile time.
 #[doc(hidden)]
 #[macro_export]

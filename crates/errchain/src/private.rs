@@ -6,6 +6,7 @@ use core::ops::ControlFlow;
 use core::panic::Location;
 use core::task::Poll;
 
+pub use crate::assertions::{assert_chain, assert_code, assert_field};
 pub use crate::fixed::Fixed;
 use crate::fixed::Message;
 use crate::{Code, Error, raw};

@@ -1,5 +1,6 @@
 //! What the crate promises, a file per subject. Miri can run all of it.
 
+mod assertions;
 mod bounds;
 mod codes;
 mod contexts;
@@ -10,4 +11,5 @@ mod hops;
 mod macros;
 mod reports;
 mod scenario;
+mod seed_defects;
 mod support;
