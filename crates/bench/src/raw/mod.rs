@@ -1,0 +1,68 @@
+//! The allocator that counts. The only `unsafe` code of this package.
+#![allow(unsafe_code, reason = "an allocator cannot be written without it")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+static IS_COUNTING: AtomicBool = AtomicBool::new(false);
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static BYTES: AtomicU64 = AtomicU64::new(0);
+
+/// The system's allocator. While it counts, each call pays two atomic additions more.
+struct Counting;
+
+/// Runs `work`, and returns how often all threads together have allocated meanwhile, and how many
+/// bytes. What grows counts as another allocation, of the size it grows to.
+pub(crate) fn count(work: impl FnOnce()) -> (u64, u64) {
+    // ORDERING: SeqCst on each, so that what `work` allocates lies between the two switches.
+    ALLOCATIONS.store(0, Ordering::SeqCst);
+    BYTES.store(0, Ordering::SeqCst);
+    IS_COUNTING.store(true, Ordering::SeqCst);
+    work();
+    IS_COUNTING.store(false, Ordering::SeqCst);
+    (
+        ALLOCATIONS.load(Ordering::SeqCst),
+        BYTES.load(Ordering::SeqCst),
+    )
+}
+
+fn note(bytes: usize) {
+    // ORDERING: Relaxed on each. The counters guard no other memory, and a stray allocation of
+    // another thread at the edge of the count is one too many or too few either way.
+    if IS_COUNTING.load(Ordering::Relaxed) {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        BYTES.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+// SAFETY: each call is handed on unchanged to `System`, which keeps the contract, and `note`
+// neither allocates nor panics.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        note(layout.size());
+        // SAFETY: the caller keeps to `alloc`'s contract, which is the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        note(layout.size());
+        // SAFETY: the caller keeps to `alloc_zeroed`'s contract, which is the same.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        note(new_size);
+        // SAFETY: the caller keeps to `realloc`'s contract, which is the same, and `block` came
+        // from `System`, as all of ours do.
+        unsafe { System.realloc(block, layout, new_size) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps to `dealloc`'s contract, which is the same, and `block` came
+        // from `System`, as all of ours do.
+        unsafe { System.dealloc(block, layout) }
+    }
+}

@@ -1,0 +1,132 @@
+//! Users, one at a time and by the page.
+
+use axum::extract::State;
+use axum::http::header::{ETAG, LINK, LOCATION};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::Store;
+use super::condition::{Condition, etag};
+use super::extract::{Json, Path, Query};
+use crate::Problem;
+use crate::store::{StoreError, UserStore};
+use crate::user::{Draft, User, UserInput};
+
+const PAGE_DEFAULT: u32 = 20;
+const PAGE_MAX: u32 = 100;
+
+pub(super) async fn create(
+    State(store): State<Store>,
+    Json(input): Json<UserInput>,
+) -> Result<Response, Problem> {
+    let user = User::new(Draft::try_from(input)?);
+    store.insert(&user).await?;
+    let location = [(LOCATION, format!("/users/{}", user.id))];
+    Ok((StatusCode::CREATED, location, body(user)).into_response())
+}
+
+pub(super) async fn read(
+    State(store): State<Store>,
+    Path(id): Path<Uuid>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let user = store.get(id).await?;
+    match Condition::if_none_match(&headers) {
+        Some(seen) if seen.is_met_by(user.version) => {
+            Ok((StatusCode::NOT_MODIFIED, [(ETAG, etag(user.version))]).into_response())
+        }
+        _ => Ok(body(user).into_response()),
+    }
+}
+
+pub(super) async fn update(
+    State(store): State<Store>,
+    Path(id): Path<Uuid>,
+    headers: HeaderMap,
+    Json(input): Json<UserInput>,
+) -> Result<Response, Problem> {
+    let draft = Draft::try_from(input)?;
+    let Some(condition) = Condition::if_match(&headers) else {
+        return Err(Problem::of(StatusCode::PRECONDITION_REQUIRED)
+            .detail("Send the ETag of the user that you have read as If-Match."));
+    };
+    let expected = expected(&*store, id, condition).await?;
+    Ok(body(store.update(id, expected, &draft).await?).into_response())
+}
+
+pub(super) async fn delete(
+    State(store): State<Store>,
+    Path(id): Path<Uuid>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let condition = Condition::if_match(&headers).unwrap_or(Condition::Any);
+    let expected = expected(&*store, id, condition).await?;
+    store.delete(id, expected).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The one version that a change is for, since a store compares with no more than one.
+async fn expected(
+    store: &dyn UserStore,
+    id: Uuid,
+    condition: Condition,
+) -> Result<Option<i64>, StoreError> {
+    let versions = match condition {
+        Condition::Any => return Ok(None),
+        Condition::OneOf(versions) => versions,
+    };
+    if let [version] = versions[..] {
+        return Ok(Some(version));
+    }
+    let current = store.get(id).await?.version;
+    if versions.contains(&current) {
+        Ok(Some(current))
+    } else {
+        Err(StoreError::VersionMismatch { current })
+    }
+}
+
+fn body(user: User) -> impl IntoResponse {
+    ([(ETAG, etag(user.version))], axum::Json(user))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PageQuery {
+    limit: Option<u32>,
+    after: Option<Uuid>,
+}
+
+/// Users in the order of their ids. The next page starts after the last id of this one, not after
+/// a number of rows: it costs the same however far in it is, and rows that come and go in between
+/// shift nothing.
+#[derive(Debug, Serialize)]
+struct Page {
+    users: Vec<User>,
+    next: Option<String>,
+}
+
+pub(super) async fn list(
+    State(store): State<Store>,
+    Query(query): Query<PageQuery>,
+) -> Result<Response, Problem> {
+    let limit = query.limit.unwrap_or(PAGE_DEFAULT);
+    if !(1..=PAGE_MAX).contains(&limit) {
+        return Err(Problem::of(StatusCode::BAD_REQUEST)
+            .detail(format!("limit is {limit}: set it from 1 to {PAGE_MAX}.")));
+    }
+    // One more than asked for tells whether there is a next page.
+    let mut users = store.list(query.after, limit + 1).await?;
+    let has_next = users.len() > limit as usize;
+    users.truncate(limit as usize);
+    let next = users
+        .last()
+        .filter(|_| has_next)
+        .map(|last| format!("/users?limit={limit}&after={}", last.id));
+    let link = next
+        .as_ref()
+        .map(|next| [(LINK, format!("<{next}>; rel=\"next\""))]);
+    Ok((link, axum::Json(Page { users, next })).into_response())
+}

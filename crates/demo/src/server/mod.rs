@@ -1,0 +1,155 @@
+//! An HTTP server that a hostile client can't hold.
+//!
+//! hyper parses and frames; this module bounds what hyper leaves open. `axum::serve` has none of
+//! these bounds.
+//!
+//! | what a client may do | the bound | where |
+//! |---|---|---|
+//! | connect | a number of connections; more wait in the backlog | [`Server::serve`] |
+//! | connect and be silent, before the first byte or after an answer | a time | `connection` |
+//! | send headers slowly, or many of them | a time and a size | `connection` |
+//! | send a body and stop | a time between two frames of it | `answer` |
+//! | send a body that never ends | its size and the time for the whole request | each route |
+//! | not read its answer | a time | `stream` |
+//! | name no host, or two | 400 | `host` |
+//! | make a handler panic | 500, and the connection lives on | `answer` |
+
+mod activity;
+mod answer;
+mod connection;
+mod host;
+mod limits;
+mod stream;
+mod summary;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use limits::Limits;
+pub use summary::Summary;
+
+use connection::Requests;
+use summary::Tally;
+
+/// How long to wait when the process has no descriptor left for a new connection: they become
+/// free when other connections end, and to try again at once would only burn the processor.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves a router on a listener until told to stop.
+///
+/// # Examples
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use demo::server::{Limits, Server};
+/// use tokio::net::TcpListener;
+/// use tokio_util::sync::CancellationToken;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let router = Router::new().route("/", get(async || "hello"));
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let stop = CancellationToken::new();
+/// stop.cancel();
+/// let summary = Server::new(Limits::default()).serve(listener, router, stop).await;
+/// assert_eq!(summary.requests(), 0);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Server {
+    limits: Limits,
+}
+
+impl Server {
+    /// A server with these limits.
+    #[must_use]
+    pub const fn new(limits: Limits) -> Self {
+        Self { limits }
+    }
+
+    /// Serves `router` until `stop` is cancelled, then lets the requests that are under way finish
+    /// within [`Limits::drain_timeout`] and cuts off the rest.
+    ///
+    /// # Cancel safety
+    ///
+    /// If it is dropped, no new connection is accepted, and those that are open go on in tasks of
+    /// their own until they end or are idle for too long.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        router: Router,
+        stop: CancellationToken,
+    ) -> Summary {
+        let tally = Arc::new(Tally::default());
+        let slots = Arc::new(Semaphore::new(self.limits.connections_max));
+        let connections = TaskTracker::new();
+        let kill = CancellationToken::new();
+
+        while let Some((stream, slot)) = next(&listener, &slots, &stop).await {
+            tally.connection();
+            let requests = Requests {
+                router: router.clone(),
+                tally: Arc::clone(&tally),
+                body_idle_timeout: self.limits.body_idle_timeout,
+            };
+            let serving = connection::serve(stream, requests, self.limits, stop.clone());
+            let serving = kill.clone().run_until_cancelled_owned(serving);
+            connections.spawn(async move {
+                serving.await;
+                drop(slot);
+            });
+        }
+        // New clients are refused while the old ones are served to the end.
+        drop(listener);
+
+        let drain_started = Instant::now();
+        connections.close();
+        let drained = timeout(self.limits.drain_timeout, connections.wait()).await;
+        let cut = match drained {
+            Ok(()) => 0,
+            Err(_elapsed) => connections.len(),
+        };
+        kill.cancel();
+        connections.wait().await;
+        tally.summary(drain_started.elapsed(), cut)
+    }
+}
+
+/// The next connection and its slot, or `None` if it is time to stop.
+async fn next(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+    stop: &CancellationToken,
+) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let accepting = async {
+        let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+        loop {
+            match listener.accept().await {
+                Ok((stream, _peer)) => return Some((stream, slot)),
+                Err(error) => refused(&error).await,
+            }
+        }
+    };
+    stop.run_until_cancelled(accepting).await.flatten()
+}
+
+async fn refused(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    // The client has gone before its turn came: nothing is wrong here.
+    if !matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    ) {
+        tracing::error!(error = error as &dyn std::error::Error, "accept failed");
+        sleep(ACCEPT_PAUSE).await;
+    }
+}

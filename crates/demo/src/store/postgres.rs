@@ -1,0 +1,243 @@
+//! Users in PostgreSQL.
+
+use std::collections::HashSet;
+use std::ops::{Deref, DerefMut};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{Connection, Postgres};
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::{StoreError, UserStore, no_match, sql};
+use crate::user::{Draft, User, now};
+
+/// How long the server may work on a statement.
+const STATEMENT_TIMEOUT: &str = "3s";
+/// How long a caller waits for a connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a caller waits in all: longer than both together, so that the database can still say
+/// itself what is wrong.
+const CALL_TIMEOUT: Duration = Duration::from_secs(6);
+const CONNECTIONS: u32 = 10;
+
+const INSERT_FREE: &str = "
+    INSERT INTO users (id, email, email_key, name, version, created_at, updated_at)
+    SELECT * FROM UNNEST
+        ($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[], $7::timestamptz[])
+    ON CONFLICT (email_key) DO NOTHING
+    RETURNING id";
+
+/// Users in a PostgreSQL database.
+#[derive(Debug, Clone)]
+pub struct PostgresStore {
+    pool: PgPool,
+}
+
+impl PostgresStore {
+    /// Connects to the database at a URL such as `postgres://user:password@host/database`, and
+    /// creates the tables if they are missing.
+    ///
+    /// # Errors
+    ///
+    /// If the URL can't be read, or no server answers there.
+    pub async fn connect(url: &str) -> Result<Self, sqlx::Error> {
+        let options: PgConnectOptions = url.parse()?;
+        let options = options.options([("statement_timeout", STATEMENT_TIMEOUT)]);
+        // The pool would try again until its time is up, and then say only that time is up.
+        let connection = timeout(CALL_TIMEOUT, PgConnection::connect_with(&options)).await;
+        connection
+            .map_err(|_elapsed| sqlx::Error::PoolTimedOut)??
+            .close()
+            .await?;
+        let pool = PgPoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_with(options)
+            .await?;
+        sqlx::migrate!("migrations/postgres").run(&pool).await?;
+        Ok(Self { pool })
+    }
+
+    async fn lease(&self) -> Result<Lease, sqlx::Error> {
+        Ok(Lease {
+            connection: self.pool.acquire().await?,
+            is_sound: false,
+        })
+    }
+}
+
+/// A connection that goes back into the pool only once its statement has been answered.
+///
+/// sqlx would put back a connection whose caller has given up on it, and first wait for the
+/// answer, for ever if the network has silently lost the connection: the pool would run dry
+/// (transact-rs/sqlx#4349).
+struct Lease {
+    connection: PoolConnection<Postgres>,
+    is_sound: bool,
+}
+
+impl Lease {
+    fn answered<T>(mut self, answer: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+        self.is_sound = matches!(
+            answer,
+            Ok(_) | Err(sqlx::Error::RowNotFound | sqlx::Error::Database(_))
+        );
+        answer
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if !self.is_sound {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+impl Deref for Lease {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Lease {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+}
+
+async fn bounded<T>(
+    call: impl Future<Output = Result<T, sqlx::Error>> + Send,
+) -> Result<T, StoreError> {
+    match timeout(CALL_TIMEOUT, call).await {
+        Ok(answer) => Ok(answer?),
+        Err(_elapsed) => Err(StoreError::Unavailable { source: None }),
+    }
+}
+
+#[async_trait]
+impl UserStore for PostgresStore {
+    async fn insert(&self, user: &User) -> Result<(), StoreError> {
+        bounded(async {
+            let mut lease = self.lease().await?;
+            let answer = sqlx::query(sql::INSERT)
+                .bind(user.id)
+                .bind(&user.email)
+                .bind(user.email.key())
+                .bind(&user.name)
+                .bind(user.version)
+                .bind(user.created_at)
+                .bind(user.updated_at)
+                .execute(&mut *lease)
+                .await;
+            lease.answered(answer).map(drop)
+        })
+        .await
+    }
+
+    async fn insert_free(&self, users: &[User]) -> Result<HashSet<Uuid>, StoreError> {
+        fn column<'u, T>(users: &'u [User], field: impl Fn(&'u User) -> T) -> Vec<T> {
+            users.iter().map(field).collect()
+        }
+        let stored = bounded(async {
+            let mut lease = self.lease().await?;
+            let answer = sqlx::query_scalar(INSERT_FREE)
+                .bind(column(users, |user| user.id))
+                .bind(column(users, |user| user.email.as_str()))
+                .bind(column(users, |user| user.email.key()))
+                .bind(column(users, |user| user.name.as_str()))
+                .bind(column(users, |user| user.version))
+                .bind(column(users, |user| user.created_at))
+                .bind(column(users, |user| user.updated_at))
+                .fetch_all(&mut *lease)
+                .await;
+            lease.answered(answer)
+        });
+        Ok(stored.await?.into_iter().collect())
+    }
+
+    async fn get(&self, id: Uuid) -> Result<User, StoreError> {
+        bounded(async {
+            let mut lease = self.lease().await?;
+            let answer = sqlx::query_as(sql::GET)
+                .bind(id)
+                .fetch_one(&mut *lease)
+                .await;
+            lease.answered(answer)
+        })
+        .await
+    }
+
+    async fn list(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<User>, StoreError> {
+        bounded(async {
+            let mut lease = self.lease().await?;
+            let answer = sqlx::query_as(sql::LIST)
+                .bind(after.unwrap_or(Uuid::nil()))
+                .bind(i64::from(limit))
+                .fetch_all(&mut *lease)
+                .await;
+            lease.answered(answer)
+        })
+        .await
+    }
+
+    async fn update(
+        &self,
+        id: Uuid,
+        expected: Option<i64>,
+        draft: &Draft,
+    ) -> Result<User, StoreError> {
+        let updated = bounded(async {
+            let mut lease = self.lease().await?;
+            let answer = sqlx::query_as(sql::UPDATE)
+                .bind(id)
+                .bind(expected)
+                .bind(&draft.email)
+                .bind(draft.email.key())
+                .bind(&draft.name)
+                .bind(now())
+                .fetch_optional(&mut *lease)
+                .await;
+            lease.answered(answer)
+        });
+        match updated.await? {
+            Some(user) => Ok(user),
+            None => Err(no_match(self.get(id).await)),
+        }
+    }
+
+    async fn delete(&self, id: Uuid, expected: Option<i64>) -> Result<(), StoreError> {
+        let deleted = bounded(async {
+            let mut lease = self.lease().await?;
+            let answer = sqlx::query(sql::DELETE)
+                .bind(id)
+                .bind(expected)
+                .execute(&mut *lease)
+                .await;
+            lease.answered(answer)
+        });
+        match deleted.await?.rows_affected() {
+            0 => Err(no_match(self.get(id).await)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        bounded(async {
+            let mut lease = self.lease().await?;
+            let answer = sqlx::query(sql::PING).execute(&mut *lease).await;
+            lease.answered(answer).map(drop)
+        })
+        .await
+    }
+
+    async fn close(&self) {
+        // A server that does not answer must not hold up the end of the process.
+        let _gave_up = timeout(ACQUIRE_TIMEOUT, self.pool.close()).await;
+    }
+}

@@ -1,0 +1,174 @@
+//! Users in SQLite.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{QueryBuilder, Sqlite};
+use uuid::Uuid;
+
+use super::{StoreError, UserStore, no_match, sql};
+use crate::user::{Draft, User, now};
+
+const WAIT_MAX: Duration = Duration::from_secs(5);
+const READERS: u32 = 4;
+
+/// Users in an SQLite database: in a file in write-ahead mode, or in memory.
+///
+/// SQLite admits one writer at a time. Writers therefore queue for one connection, where they
+/// are served in turn, and not at the file's lock, where they would have to poll.
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens the database at a URL such as `sqlite://users.sqlite3`, and creates the file and the
+    /// tables if they are missing.
+    ///
+    /// # Errors
+    ///
+    /// If the URL can't be read, the file can't be opened, or it holds something else.
+    pub async fn open(url: &str) -> Result<Self, sqlx::Error> {
+        let options: SqliteConnectOptions = url.parse()?;
+        let options = options
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // An acknowledged write survives a loss of power too, not only the end of the process.
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(WAIT_MAX);
+        let writer = pool(1).connect_with(options.clone()).await?;
+        migrate(&writer).await?;
+        let readers = pool(READERS).connect_with(options).await?;
+        Ok(Self { writer, readers })
+    }
+
+    /// Opens a database that lives as long as the store.
+    ///
+    /// # Errors
+    ///
+    /// If SQLite refuses, which takes a machine without memory.
+    pub async fn in_memory() -> Result<Self, sqlx::Error> {
+        // The data goes with its only connection, so the pool must never replace it.
+        let writer = pool(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect("sqlite::memory:")
+            .await?;
+        migrate(&writer).await?;
+        let readers = writer.clone();
+        Ok(Self { writer, readers })
+    }
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(WAIT_MAX)
+}
+
+async fn migrate(pool: &SqlitePool) -> Result<(), sqlx::Error> {
+    Ok(sqlx::migrate!("migrations/sqlite").run(pool).await?)
+}
+
+#[async_trait]
+impl UserStore for SqliteStore {
+    async fn insert(&self, user: &User) -> Result<(), StoreError> {
+        sqlx::query(sql::INSERT)
+            .bind(user.id)
+            .bind(&user.email)
+            .bind(user.email.key())
+            .bind(&user.name)
+            .bind(user.version)
+            .bind(user.created_at)
+            .bind(user.updated_at)
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    async fn insert_free(&self, users: &[User]) -> Result<HashSet<Uuid>, StoreError> {
+        if users.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let mut insert: QueryBuilder<Sqlite> = QueryBuilder::new(
+            "INSERT INTO users (id, email, email_key, name, version, created_at, updated_at) ",
+        );
+        insert.push_values(users, |mut row, user| {
+            row.push_bind(user.id)
+                .push_bind(&user.email)
+                .push_bind(user.email.key())
+                .push_bind(&user.name)
+                .push_bind(user.version)
+                .push_bind(user.created_at)
+                .push_bind(user.updated_at);
+        });
+        insert.push(" ON CONFLICT (email_key) DO NOTHING RETURNING id");
+        let stored = insert.build_query_scalar().fetch_all(&self.writer).await?;
+        Ok(stored.into_iter().collect())
+    }
+
+    async fn get(&self, id: Uuid) -> Result<User, StoreError> {
+        let user = sqlx::query_as(sql::GET)
+            .bind(id)
+            .fetch_one(&self.readers)
+            .await?;
+        Ok(user)
+    }
+
+    async fn list(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<User>, StoreError> {
+        let users = sqlx::query_as(sql::LIST)
+            .bind(after.unwrap_or(Uuid::nil()))
+            .bind(i64::from(limit))
+            .fetch_all(&self.readers)
+            .await?;
+        Ok(users)
+    }
+
+    async fn update(
+        &self,
+        id: Uuid,
+        expected: Option<i64>,
+        draft: &Draft,
+    ) -> Result<User, StoreError> {
+        let updated = sqlx::query_as(sql::UPDATE)
+            .bind(id)
+            .bind(expected)
+            .bind(&draft.email)
+            .bind(draft.email.key())
+            .bind(&draft.name)
+            .bind(now())
+            .fetch_optional(&self.writer)
+            .await?;
+        match updated {
+            Some(user) => Ok(user),
+            None => Err(no_match(self.get(id).await)),
+        }
+    }
+
+    async fn delete(&self, id: Uuid, expected: Option<i64>) -> Result<(), StoreError> {
+        let deleted = sqlx::query(sql::DELETE)
+            .bind(id)
+            .bind(expected)
+            .execute(&self.writer)
+            .await?;
+        match deleted.rows_affected() {
+            0 => Err(no_match(self.get(id).await)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        sqlx::query(sql::PING).execute(&self.readers).await?;
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}

@@ -1,0 +1,65 @@
+//! Logs, spans and metrics of the process.
+
+use std::io::{self, IsTerminal};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::LogFormat;
+
+/// From a millisecond to the longest that a request may take.
+const BUCKETS_SECS: [f64; 12] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0,
+];
+
+/// How often samples are moved into their buckets, so that they do not pile up unscraped.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Sends logs to standard error, as much of them as `RUST_LOG` says.
+pub fn init_logs(format: LogFormat) {
+    let filter = EnvFilter::builder()
+        .with_default_directive(LevelFilter::INFO.into())
+        .from_env_lossy();
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr);
+    match format {
+        LogFormat::Pretty => logs.init(),
+        LogFormat::Json => logs.json().init(),
+    }
+}
+
+/// The metrics of this process, which are installed at the first call.
+///
+/// # Panics
+///
+/// If another recorder of the crate `metrics` is installed already.
+#[must_use]
+pub fn metrics() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE
+        .get_or_init(|| {
+            PrometheusBuilder::new()
+                .set_buckets_for_metric(
+                    Matcher::Suffix("duration_seconds".to_owned()),
+                    &BUCKETS_SECS,
+                )
+                .expect("there is at least one bucket")
+                .install_recorder()
+                .expect("nothing else in this program installs a recorder")
+        })
+        .clone()
+}
+
+/// Keeps the memory of the metrics bounded for as long as it is polled.
+pub(crate) async fn upkeep<T>(metrics: &PrometheusHandle) -> T {
+    let mut every = tokio::time::interval(UPKEEP);
+    loop {
+        every.tick().await;
+        metrics.run_upkeep();
+    }
+}

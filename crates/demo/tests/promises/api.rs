@@ -1,0 +1,297 @@
+//! What each request is answered with.
+
+use axum::body::Body;
+use axum::http::{Method, Request, Response, StatusCode};
+use demo::server::Limits;
+use serde_json::{Value, json};
+
+use crate::support::{TestServer, json, routes, send};
+
+fn request(method: Method, path: &str, body: impl Into<Body>) -> Request<Body> {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header("content-type", "application/json")
+        .body(body.into())
+        .expect("well formed")
+}
+
+fn with_header(mut request: Request<Body>, name: &'static str, value: &str) -> Request<Body> {
+    let value = value.parse().expect("a header value");
+    request.headers_mut().append(name, value);
+    request
+}
+
+fn get(path: &str) -> Request<Body> {
+    request(Method::GET, path, Body::empty())
+}
+
+fn ada() -> String {
+    json!({"email": "ada@example.com", "name": "Ada"}).to_string()
+}
+
+/// Creates a user and returns the path of it.
+async fn create(routes: &axum::Router, email: &str) -> String {
+    let body = json!({"email": email, "name": "Ada"}).to_string();
+    let response = send(routes, request(Method::POST, "/users", body)).await;
+    assert_eq!(response.status(), StatusCode::CREATED);
+    header(&response, "location").to_owned()
+}
+
+fn header<'r>(response: &'r Response<Body>, name: &str) -> &'r str {
+    response.headers()[name].to_str().expect("text")
+}
+
+#[tokio::test]
+async fn a_created_user_is_found_where_the_answer_says() {
+    let routes = routes().await;
+    let created = send(&routes, request(Method::POST, "/users", ada())).await;
+    assert_eq!(created.status(), StatusCode::CREATED);
+    assert_eq!(header(&created, "etag"), "\"1\"");
+    let path = header(&created, "location").to_owned();
+    let (_, created) = json(created).await;
+
+    let (status, read) = json(send(&routes, get(&path)).await).await;
+    assert_eq!((status, &read), (StatusCode::OK, &created));
+    assert_eq!(read["email"], "ada@example.com");
+    assert_eq!(read["version"], 1);
+}
+
+#[tokio::test]
+async fn input_that_is_not_a_user_is_refused_with_the_reason() {
+    let routes = routes().await;
+    let deep = "[".repeat(10_000);
+    for (body, status, words) in [
+        ("", 400, "not JSON"),
+        ("{", 400, "not JSON"),
+        (deep.as_str(), 422, "not a user"),
+        (
+            "{\"email\": \"a@example.com\", \"name\": \"\u{0}\"}",
+            400,
+            "not JSON",
+        ),
+        ("null", 422, "not a user"),
+        ("[]", 422, "not a user"),
+        ("{}", 422, "missing field"),
+        (r#"{"email": 1, "name": "A"}"#, 422, "expected a string"),
+        (
+            r#"{"email": "a@example.com", "name": "A", "admin": true}"#,
+            422,
+            "unknown field",
+        ),
+        (
+            r#"{"email": "a@example.com", "email": "b@example.com", "name": "A"}"#,
+            422,
+            "duplicate",
+        ),
+        (r#"{"email": "nobody", "name": "A"}"#, 422, "#/email"),
+        (
+            r#"{"email": "a@example.com", "name": "\u0000"}"#,
+            422,
+            "#/name",
+        ),
+        (
+            r#"{"email": "a@example.com", "name": "\ud800"}"#,
+            400,
+            "not JSON",
+        ),
+    ] {
+        let response = send(&routes, request(Method::POST, "/users", body.to_owned())).await;
+        let (found, problem) = json(response).await;
+        assert_eq!(found.as_u16(), status, "{body:.80}: {problem}");
+        assert!(problem.to_string().contains(words), "{body:.80}: {problem}");
+    }
+    let bytes: &[u8] = b"{\"email\": \"a@example.com\", \"name\": \"\xff\"}";
+    let response = send(&routes, request(Method::POST, "/users", bytes)).await;
+    assert_eq!(json(response).await.0, StatusCode::BAD_REQUEST, "not UTF-8");
+}
+
+#[tokio::test]
+async fn all_that_is_wrong_with_a_user_is_said_at_once() {
+    let body = json!({"email": "", "name": ""}).to_string();
+    let response = send(&routes().await, request(Method::POST, "/users", body)).await;
+    let (status, problem) = json(response).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    let pointers: Vec<_> = problem["errors"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|error| &error["pointer"])
+        .collect();
+    assert_eq!(pointers, ["#/email", "#/name"]);
+}
+
+#[tokio::test]
+async fn a_duplicate_email_is_a_conflict_with_a_type_of_its_own() {
+    let routes = routes().await;
+    create(&routes, "ADA@example.com").await;
+    let (status, problem) = json(send(&routes, request(Method::POST, "/users", ada())).await).await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert_eq!(problem["type"], "urn:problem-type:email-taken");
+}
+
+#[tokio::test]
+async fn a_request_for_nothing_that_there_is_gets_a_problem_document() {
+    let server = TestServer::start(Limits::default(), routes().await).await;
+    let unknown = "/users/00000000-0000-7000-8000-000000000000";
+    for (method, path, status) in [
+        (Method::GET, "/", 404),
+        (Method::GET, "/users/", 404),
+        (Method::GET, "/users/7", 400),
+        (Method::GET, "/users/%00", 400),
+        (Method::GET, "/users/%ff", 400),
+        (Method::GET, unknown, 404),
+        (Method::DELETE, unknown, 404),
+        (Method::PATCH, unknown, 405),
+        (Method::DELETE, "/users", 405),
+        (Method::GET, "/users/import", 405),
+        (Method::GET, "/users?limit=0", 400),
+        (Method::GET, "/users?limit=101", 400),
+        (Method::GET, "/users?limit=-1", 400),
+        (Method::GET, "/users?limit=99999999999", 400),
+        (Method::GET, "/users?after=7", 400),
+        (Method::GET, "/users?page=2", 400),
+    ] {
+        let mut raw = server.connect().await;
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n");
+        raw.send(head).await;
+        let response = raw.rest().await;
+        assert!(
+            response.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{path}: {response}"
+        );
+        assert!(
+            response.contains("application/problem+json"),
+            "{path}: {response}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_body_must_say_that_it_is_json() {
+    let routes = routes().await;
+    let mut request = request(Method::POST, "/users", ada());
+    request.headers_mut().remove("content-type");
+    let (status, problem) = json(send(&routes, request).await).await;
+    assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    assert!(
+        problem["detail"].to_string().contains("application/json"),
+        "{problem}"
+    );
+}
+
+#[tokio::test]
+async fn an_update_is_for_the_version_that_the_client_has_read() {
+    let routes = routes().await;
+    let path = create(&routes, "ada@example.com").await;
+    for (if_match, status, etag) in [
+        (None, 428, None),
+        (Some("\"2\""), 412, None),
+        (Some("W/\"1\""), 412, None),
+        (Some("\"one\""), 412, None),
+        (Some("\"1\""), 200, Some("\"2\"")),
+        (Some("\"1\""), 412, None),
+        (Some("\"1\", \"2\""), 200, Some("\"3\"")),
+        (Some("*"), 200, Some("\"4\"")),
+    ] {
+        let mut put = request(Method::PUT, &path, ada());
+        if let Some(tag) = if_match {
+            put = with_header(put, "if-match", tag);
+        }
+        let response = send(&routes, put).await;
+        assert_eq!(response.status().as_u16(), status, "{if_match:?}");
+        let found = response
+            .headers()
+            .get("etag")
+            .map(|tag| tag.to_str().expect("text"));
+        assert_eq!(found, etag, "{if_match:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_version_mismatch_tells_the_version_to_read() {
+    let routes = routes().await;
+    let path = create(&routes, "ada@example.com").await;
+    let put = with_header(request(Method::PUT, &path, ada()), "if-match", "\"9\"");
+    let (status, problem) = json(send(&routes, put).await).await;
+    assert_eq!(status, StatusCode::PRECONDITION_FAILED);
+    assert_eq!(problem["type"], "urn:problem-type:version-mismatch");
+    assert_eq!(problem["current"], 1);
+}
+
+#[tokio::test]
+async fn a_read_of_a_version_that_the_client_has_sends_no_body() {
+    let routes = routes().await;
+    let path = create(&routes, "ada@example.com").await;
+    for (tag, status) in [("\"1\"", 304), ("W/\"1\"", 304), ("*", 304), ("\"2\"", 200)] {
+        let response = send(&routes, with_header(get(&path), "if-none-match", tag)).await;
+        assert_eq!(response.status().as_u16(), status, "{tag}");
+        assert_eq!(header(&response, "etag"), "\"1\"", "{tag}");
+    }
+}
+
+#[tokio::test]
+async fn a_delete_may_name_a_version_and_frees_the_address() {
+    let routes = routes().await;
+    let path = create(&routes, "ada@example.com").await;
+    let delete = || request(Method::DELETE, &path, Body::empty());
+    let stale = send(&routes, with_header(delete(), "if-match", "\"2\"")).await;
+    assert_eq!(stale.status(), StatusCode::PRECONDITION_FAILED);
+    let deleted = send(&routes, with_header(delete(), "if-match", "\"1\"")).await;
+    assert_eq!(deleted.status(), StatusCode::NO_CONTENT);
+    assert_eq!(
+        send(&routes, delete()).await.status(),
+        StatusCode::NOT_FOUND
+    );
+    create(&routes, "ada@example.com").await;
+}
+
+#[tokio::test]
+async fn following_next_visits_every_user_once() {
+    let routes = routes().await;
+    for number in 0..5 {
+        create(&routes, &format!("u{number}@example.com")).await;
+    }
+    let (mut seen, mut next) = (Vec::new(), Some("/users?limit=2".to_owned()));
+    let mut pages = 0;
+    while let Some(path) = next {
+        pages += 1;
+        assert!(pages <= 3, "{seen:?}");
+        let response = send(&routes, get(&path)).await;
+        let has_link = response.headers().contains_key("link");
+        let (_, page) = json(response).await;
+        seen.extend(page["users"].as_array().expect("a list").iter().map(email));
+        next = page["next"].as_str().map(str::to_owned);
+        assert_eq!(has_link, next.is_some());
+    }
+    let expected: Vec<_> = (0..5)
+        .map(|number| format!("u{number}@example.com"))
+        .collect();
+    assert_eq!(seen, expected);
+}
+
+fn email(user: &Value) -> String {
+    user["email"].as_str().expect("text").to_owned()
+}
+
+#[tokio::test]
+async fn health_and_metrics_answer() {
+    let routes = routes().await;
+    create(&routes, "ada@example.com").await;
+    for path in ["/health/live", "/health/ready"] {
+        let (status, health) = json(send(&routes, get(path)).await).await;
+        assert_eq!(
+            (status, &health["status"]),
+            (StatusCode::OK, &json!("ok")),
+            "{path}"
+        );
+    }
+    let response = send(&routes, get("/metrics")).await;
+    let text = axum::body::to_bytes(response.into_body(), usize::MAX)
+        .await
+        .expect("whole");
+    let text = str::from_utf8(&text).expect("UTF-8");
+    let line = "http_server_request_duration_seconds_count{http_request_method=\"POST\",\
+                http_route=\"/users\",http_response_status_code=\"201\"}";
+    assert!(text.contains(line), "{text}");
+}

@@ -1,0 +1,125 @@
+//! Importing users as lines of JSON.
+
+use std::convert::Infallible;
+use std::io;
+
+use axum::body::{Body, Bytes};
+use axum::http::{Request, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::{json, ndjson, routes, send};
+
+fn request(body: impl Into<Body>) -> Request<Body> {
+    Request::post("/users/import")
+        .header("content-type", "application/x-ndjson")
+        .body(body.into())
+        .expect("well formed")
+}
+
+async fn import(body: impl Into<Body>) -> (StatusCode, Value) {
+    json(send(&routes().await, request(body)).await).await
+}
+
+#[tokio::test]
+async fn valid_lines_are_imported_and_the_others_are_named() {
+    let too_long = format!(
+        "{{\"email\":\"long@example.com\",\"name\":\"{}\"}}",
+        "x".repeat(9_000)
+    );
+    let body = [
+        r#"{"email":"a@example.com","name":"A"}"#,
+        "",
+        "{",
+        r#"{"email":"A@EXAMPLE.COM","name":"A again"}"#,
+        "   \r",
+        r#"{"email":"nobody","name":""}"#,
+        &too_long,
+        r#"{"name":"B","email":"b@example.com"}  "#,
+    ]
+    .join("\n");
+    let (status, report) = import(body).await;
+    assert_eq!(status, StatusCode::OK, "{report}");
+    assert_eq!(
+        (&report["imported"], &report["refused"]),
+        (&json!(2), &json!(4)),
+        "{report}"
+    );
+    let refusals: Vec<_> = report["refusals"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|refusal| {
+            let detail = refusal["detail"].as_str().expect("text");
+            (refusal["line"].as_u64().expect("a number"), detail)
+        })
+        .collect();
+    for (line, words) in [
+        (3, "not a user"),
+        (4, "another user"),
+        (
+            6,
+            "email is not an e-mail address such as ada@example.com; name is empty",
+        ),
+        (7, "longer than 8192 bytes"),
+    ] {
+        let found = refusals
+            .iter()
+            .any(|(found, detail)| *found == line && detail.to_lowercase().contains(words));
+        assert!(found, "line {line} {words}: {refusals:?}");
+    }
+}
+
+#[tokio::test]
+async fn batches_add_up_whatever_their_number() {
+    for count in [0, 1, 499, 500, 501, 1_000] {
+        let (status, report) = import(ndjson(count)).await;
+        assert_eq!(
+            (status, &report["imported"]),
+            (StatusCode::OK, &json!(count)),
+            "{report}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_refusals_is_counted_and_not_listed() {
+    let (_, report) = import("x\n".repeat(1_000)).await;
+    assert_eq!(report["refused"], 1_000);
+    assert_eq!(report["refusals"].as_array().map(Vec::len), Some(100));
+}
+
+#[tokio::test]
+async fn a_body_of_another_media_type_is_refused() {
+    let mut request = request(ndjson(1));
+    request
+        .headers_mut()
+        .insert("content-type", "text/csv".parse().expect("valid"));
+    let (status, problem) = json(send(&routes().await, request).await).await;
+    assert_eq!(status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    assert!(
+        problem.to_string().contains("application/x-ndjson"),
+        "{problem}"
+    );
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_tells_how_much_was_imported() {
+    let pieces = [Ok(Bytes::from(ndjson(600))), Err(io::Error::other("gone"))];
+    let body = Body::from_stream(futures_util::stream::iter(pieces));
+    let (status, problem) = import(body).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
+    assert!(problem.to_string().contains("broke off"), "{problem}");
+    assert_eq!(problem["imported"], 500, "one whole batch");
+}
+
+#[tokio::test]
+async fn a_body_above_the_limit_tells_how_much_was_imported() {
+    let line = Bytes::from(format!("{}\n", "x".repeat(8_000)));
+    let first = Bytes::from(ndjson(500));
+    let pieces = std::iter::once(first).chain(std::iter::repeat_n(line, 10_000));
+    let pieces = pieces.map(Ok::<_, Infallible>);
+    let body = Body::from_stream(futures_util::stream::iter(pieces));
+    let (status, problem) = import(body).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "{problem}");
+    assert_eq!(problem["imported"], 500);
+}

@@ -1,0 +1,1 @@
+CREATE TABLE pet (name text PRIMARY KEY);

@@ -1,0 +1,54 @@
+//! `cargo xtask bench`: ours beside its peers, each crate with a feature and a program of its own
+//! so that only its own peers are built.
+
+use std::process::Command;
+
+use crate::failure::{Failure, Result};
+use crate::test::cargo;
+use crate::workspace::{Workspace, children};
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    /// None for all.
+    pub(crate) name: Option<String>,
+    pub(crate) quick: bool,
+    pub(crate) only: Option<String>,
+}
+
+pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result {
+    let folder = workspace.root.join("crates/bench");
+    let programs = children(&folder.join("src/bin")).into_iter();
+    let names = programs.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
+    let names: Vec<String> = names.collect();
+    let wanted: Vec<&String> = match &options.name {
+        Some(name) => names.iter().filter(|it| *it == name).collect(),
+        None => names.iter().collect(),
+    };
+    if wanted.is_empty() {
+        let name = options.name.as_deref().unwrap_or("any crate");
+        let known = if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        };
+        return Err(Failure::Usage(format!(
+            "there is no bench of {name}; there is: {known}"
+        )));
+    }
+    for name in wanted {
+        let mut command = Command::new(cargo());
+        command
+            .args(["run", "--release", "--manifest-path"])
+            .arg(folder.join("Cargo.toml"));
+        command.args(["--features", name, "--bin", name, "--"]);
+        command.args(options.quick.then_some("--quick"));
+        if let Some(row) = &options.only {
+            command.args(["--only", row]);
+        }
+        let status = command.current_dir(&workspace.root).status();
+        if !status.map_err(|error| format!("cargo: {error}"))?.success() {
+            return Err(Failure::Reported);
+        }
+    }
+    Ok(())
+}

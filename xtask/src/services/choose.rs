@@ -1,0 +1,180 @@
+//! Which source a service comes from: the first that really has it.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Instant;
+
+use super::container::Engine;
+use super::fact::Fact;
+use super::home::Home;
+use super::record::RunFolder;
+use super::server::Server;
+use super::{Choice, Request, Running, Service, Source};
+use super::{bundled, launch, postgres, programs, redis, sweep};
+use crate::run;
+
+/// Tries the sources in turn and tells what came of each.
+#[derive(Debug)]
+pub(crate) struct Chooser<'a, T> {
+    pub(crate) home: &'a Home,
+    pub(crate) run: &'a str,
+    pub(crate) request: &'a Request,
+    pub(crate) tell: T,
+    /// Asked once for both services.
+    pub(crate) engine: OnceLock<Result<Engine, String>>,
+}
+
+impl<T: Fn(Fact) + Sync> Chooser<'_, T> {
+    /// Has the service running, or tells why no source has it. The server is returned if it is
+    /// one of ours, which somebody has to end.
+    pub(crate) fn serve(&self, service: Service) -> Option<Server> {
+        for source in Source::ALL {
+            if !self.request.choice.allows(source) || run::cancelled() {
+                continue;
+            }
+            match self.attempt(service, source) {
+                Ok((running, server)) => {
+                    (self.tell)(Fact::Up(running));
+                    return server;
+                }
+                Err(reason) => (self.tell)(Fact::Refused {
+                    service,
+                    source,
+                    reason,
+                }),
+            }
+        }
+        None
+    }
+
+    /// Tells where the service's programs are, for tests that start servers of their own.
+    pub(crate) fn find_program(&self, service: Service) {
+        let (local, fetched) = match self.request.choice {
+            Choice::None => (false, false),
+            Choice::Only(Source::Local) => (true, false),
+            Choice::Only(Source::Bundled) => (false, true),
+            _ => (true, true),
+        };
+        let mut reasons = Vec::new();
+        let mut found = None;
+        if local {
+            found = programs::find(service)
+                .map_err(|reason| reasons.push(reason))
+                .ok();
+        }
+        if fetched && found.is_none() {
+            found = self
+                .bundled(service)
+                .map_err(|reason| reasons.push(reason))
+                .ok();
+        }
+        (self.tell)(match found {
+            Some(path) => Fact::Program { service, path },
+            None => Fact::NoProgram {
+                service,
+                reason: reasons.join("; "),
+            },
+        });
+    }
+
+    fn attempt(
+        &self,
+        service: Service,
+        source: Source,
+    ) -> Result<(Running, Option<Server>), String> {
+        let started = Instant::now();
+        let running = |url, version, detail| Running {
+            service,
+            source,
+            url,
+            version,
+            detail,
+            took: started.elapsed(),
+        };
+        match source {
+            Source::Env => {
+                let (url, version) = from_env(service)?;
+                Ok((
+                    running(url, version, service.test_variable().to_owned()),
+                    None,
+                ))
+            }
+            Source::Container => {
+                let engine = self.engine()?;
+                let image = engine.image(service, self.request.offline, |text| self.say(text))?;
+                self.start(service, |server| {
+                    let (url, version) = engine.start(self.home, server, &image)?;
+                    Ok(running(url, version, image))
+                })
+            }
+            Source::Local => self.launch(service, &programs::find(service)?, running),
+            Source::Bundled => self.launch(service, &self.bundled(service)?, running),
+        }
+    }
+
+    fn launch(
+        &self,
+        service: Service,
+        program: &Path,
+        running: impl FnOnce(String, String, String) -> Running,
+    ) -> Result<(Running, Option<Server>), String> {
+        self.start(service, |server| {
+            let (url, version) = launch::start(self.home, server, program)?;
+            Ok(running(url, version, program.display().to_string()))
+        })
+    }
+
+    /// Runs `start` on a server with a folder of its own, which is gone again if that fails.
+    fn start(
+        &self,
+        service: Service,
+        start: impl FnOnce(&mut Server) -> Result<Running, String>,
+    ) -> Result<(Running, Option<Server>), String> {
+        let folder = RunFolder::create(self.home, self.run, service);
+        let folder = folder.map_err(|error| format!("{}: {error}", self.home.runs().display()))?;
+        let mut server = Server::new(folder);
+        let started = start(&mut server).and_then(|running| {
+            server.set_running(running.clone())?;
+            Ok(running)
+        });
+        match started {
+            Ok(running) => Ok((running, Some(server))),
+            Err(reason) => match server.stop() {
+                Ok(()) => Err(reason),
+                Err(also) => Err(format!("{reason}\nand clearing up failed: {also}")),
+            },
+        }
+    }
+
+    fn engine(&self) -> Result<Engine, String> {
+        let find = || {
+            let engine = Engine::find()?;
+            sweep::containers(self.home, engine);
+            Ok(engine)
+        };
+        self.engine.get_or_init(find).clone()
+    }
+
+    fn bundled(&self, service: Service) -> Result<PathBuf, String> {
+        bundled::program(self.home, service, self.request.offline, self.run, |text| {
+            self.say(text);
+        })
+    }
+
+    fn say(&self, text: &str) {
+        (self.tell)(Fact::Say(text.to_owned()));
+    }
+}
+
+fn from_env(service: Service) -> Result<(String, String), String> {
+    let variable = service.test_variable();
+    let url = std::env::var(variable).map_err(|_| format!("{variable} is not set"))?;
+    let version = match service {
+        Service::Redis => redis::hello_url(&url),
+        Service::Postgres => postgres::hello_url(&url),
+    };
+    // The URL may hold a password, so the message names the variable.
+    version
+        .map(|version| (url, version))
+        .map_err(|reason| format!("{variable}: {reason}"))
+}

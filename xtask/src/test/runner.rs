@@ -1,0 +1,236 @@
+//! The programs that run tests: cargo-nextest where it is installed, else `cargo test`.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::count::{Counter, Counts, Format};
+use super::plan::Job;
+use super::tier::{Tier, unit_targets};
+use crate::failure::Result;
+use crate::run;
+use crate::workspace::{Package, Workspace};
+
+#[derive(Debug)]
+pub(crate) struct Runner<'a> {
+    workspace: &'a Workspace,
+    format: Format,
+    full: bool,
+}
+
+impl<'a> Runner<'a> {
+    pub(crate) fn find(workspace: &'a Workspace, full: bool) -> Self {
+        let format = match std::env::var("XTASK_RUNNER").as_deref() {
+            Ok("cargo") => Format::Libtest,
+            Ok("nextest") => Format::Nextest,
+            _ if has_nextest() => Format::Nextest,
+            _ => Format::Libtest,
+        };
+        Self {
+            workspace,
+            format,
+            full,
+        }
+    }
+
+    /// Runs the tests of a job. `watch` is told of each process while it runs.
+    pub(crate) fn run(
+        &self,
+        job: &Job<'_>,
+        variables: &[(&'static str, String)],
+        mut watch: impl FnMut(Option<u32>),
+    ) -> Result<Counts> {
+        let mut total = Counts::default();
+        for (mut command, format) in self.commands(job) {
+            command.envs(variables.iter().map(|(name, value)| (name, value)));
+            eprintln!("xtask: {}", run::show(&command));
+            let mut counts = stream(&mut command, format, &mut watch)?;
+            if job.tier == Tier::Model {
+                // What the filter left out is another tier's.
+                counts.skipped = 0;
+            }
+            if counts.executed() == 0 {
+                // An empty selection, or a build that failed: green is neither.
+                counts.has_failed = true;
+            }
+            total.add(counts);
+        }
+        Ok(total)
+    }
+
+    fn commands(&self, job: &Job<'_>) -> Vec<(Command, Format)> {
+        match job.tier {
+            Tier::Doc => {
+                let mut command = self.cargo(&["test"]);
+                command.args(["--doc", "--all-features", "--no-fail-fast"]);
+                // Not the whole workspace: a package without a library has no `--doc`.
+                command.args(selection(&job.packages, true));
+                vec![(command, Format::Libtest)]
+            }
+            Tier::Model => job
+                .packages
+                .iter()
+                .map(|package| self.model(package))
+                .collect(),
+            Tier::Unit => {
+                let targets = unit_selection(&job.packages);
+                vec![self.tests(&job.packages, job.is_narrowed, &targets, false)]
+            }
+            _ => {
+                let targets = ["--test".to_owned(), job.tier.name().to_owned()];
+                vec![self.tests(&job.packages, job.is_narrowed, &targets, true)]
+            }
+        }
+    }
+
+    /// All tiers select the same packages and features, so that cargo builds each crate once.
+    fn tests(
+        &self,
+        packages: &[&Package],
+        is_narrowed: bool,
+        targets: &[String],
+        with_ignored: bool,
+    ) -> (Command, Format) {
+        let mut command = self.test_command();
+        command.args(selection(packages, is_narrowed));
+        command
+            .args(["--all-features", "--no-fail-fast"])
+            .args(targets);
+        match (self.format, with_ignored) {
+            (Format::Nextest, true) => command.args(["--run-ignored", "all"]),
+            (Format::Libtest, true) => command.args(["--", "--include-ignored"]),
+            (_, false) => &mut command,
+        };
+        (command, self.format)
+    }
+
+    /// Loom runs on the pure core alone: features bring dependencies that know nothing of it.
+    fn model(&self, package: &Package) -> (Command, Format) {
+        let mut command = self.test_command();
+        command.args([
+            "-p",
+            &package.name,
+            "--lib",
+            "--release",
+            "--no-default-features",
+        ]);
+        command.args(["--no-fail-fast", "loom_tests"]);
+        let mut flags = std::env::var_os("RUSTFLAGS").unwrap_or_default();
+        flags.push(" --cfg model");
+        // A folder of its own: other flags would have cargo build everything again each time.
+        command
+            .env("RUSTFLAGS", flags)
+            .env("CARGO_TARGET_DIR", self.workspace.target.join("model"));
+        (command, self.format)
+    }
+
+    fn test_command(&self) -> Command {
+        match self.format {
+            Format::Nextest => self.cargo(&["nextest", "run"]),
+            Format::Libtest => self.cargo(&["test"]),
+        }
+    }
+
+    fn cargo(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(cargo());
+        command.args(args).current_dir(&self.workspace.root);
+        if io::stderr().is_terminal() {
+            command.env("CARGO_TERM_COLOR", "always");
+        }
+        if self.full {
+            command.env("XTASK_FULL", "1");
+        }
+        command
+    }
+}
+
+/// The cargo that runs us.
+pub(crate) fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+fn has_nextest() -> bool {
+    let mut probe = Command::new(cargo());
+    let answer = run::output(
+        probe.args(["nextest", "--version"]),
+        Duration::from_secs(10),
+    );
+    answer.is_ok_and(|output| output.status.success())
+}
+
+fn selection(packages: &[&Package], is_narrowed: bool) -> Vec<String> {
+    if !is_narrowed {
+        return vec!["--workspace".to_owned()];
+    }
+    packages
+        .iter()
+        .flat_map(|package| ["-p".to_owned(), package.name.clone()])
+        .collect()
+}
+
+fn unit_selection(packages: &[&Package]) -> Vec<String> {
+    let lib = packages
+        .iter()
+        .any(|it| it.lib.is_some())
+        .then(|| "--lib".to_owned());
+    let bins = packages
+        .iter()
+        .any(|it| it.has_bins)
+        .then(|| "--bins".to_owned());
+    let tests: BTreeSet<&str> = packages.iter().flat_map(|it| unit_targets(it)).collect();
+    let tests = tests
+        .into_iter()
+        .flat_map(|name| ["--test".to_owned(), name.to_owned()]);
+    lib.into_iter().chain(bins).chain(tests).collect()
+}
+
+/// Runs a command to its end; what it writes passes through and is counted on its way.
+fn stream(
+    command: &mut Command,
+    format: Format,
+    watch: &mut impl FnMut(Option<u32>),
+) -> Result<Counts> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("{program}: {error}"))?;
+    watch(Some(child.id()));
+    let counter = Mutex::new(Counter::new(format));
+    let stdout = child.stdout.take().expect("it was piped above");
+    let stderr = child.stderr.take().expect("it was piped above");
+    thread::scope(|scope| {
+        scope.spawn(|| pass_on(stdout, io::stdout(), &counter));
+        pass_on(stderr, io::stderr(), &counter);
+    });
+    let status = child.wait().map_err(|error| error.to_string())?;
+    watch(None);
+    let counter = counter.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut counts = counter.counts();
+    counts.has_failed |= !status.success();
+    Ok(counts)
+}
+
+fn pass_on(from: impl Read, mut to: impl Write, counter: &Mutex<Counter>) {
+    let mut from = BufReader::new(from);
+    let mut line = Vec::new();
+    while from
+        .read_until(b'\n', &mut line)
+        .is_ok_and(|count| count > 0)
+    {
+        // A reader that went away (`| head`) must not stop the tests half-way.
+        let _ = to.write_all(&line);
+        let text = String::from_utf8_lossy(&line);
+        counter
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .feed(&text);
+        line.clear();
+    }
+}

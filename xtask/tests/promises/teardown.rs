@@ -1,0 +1,115 @@
+//! However a run ends, it leaves no process and no folder.
+
+use std::process::Child;
+
+use crate::support::{Bench, is_alive, signal, wait_for};
+
+/// A bench on which the tests have just begun, and never end by themselves.
+fn in_the_middle() -> (Bench, Child) {
+    let bench = Bench::new();
+    bench.redis();
+    // The tests and a process that they started.
+    let script = "[ \"$1\" != nextest ] || exit 1\nsleep 600 &\n\
+                  echo $! >>\"$BENCH/tests\"\necho $$ >>\"$BENCH/tests\"\nwait";
+    bench.program("cargo", script);
+    let xtask = bench.start("test redis --services local");
+    wait_for("the tests to begin", || bench.pids("tests").len() == 2);
+    assert_eq!(bench.pids("pids").len(), 1, "the server is up");
+    assert_eq!(bench.run_folders().len(), 1, "and has its folder");
+    (bench, xtask)
+}
+
+#[test]
+fn ctrl_c_leaves_nothing_behind() {
+    let (bench, mut xtask) = in_the_middle();
+    signal("INT", &format!("-{}", xtask.id()));
+    let status = xtask.wait().expect("it is our child");
+    assert!(!status.success(), "{status}");
+    bench.assert_nothing_is_left("pids");
+    bench.assert_nothing_is_left("tests");
+}
+
+#[test]
+fn a_killed_xtask_leaves_neither_servers_nor_tests_behind() {
+    let (bench, mut xtask) = in_the_middle();
+    xtask
+        .kill()
+        .and_then(|()| xtask.wait())
+        .expect("it is our child");
+    bench.assert_nothing_is_left("pids");
+    bench.assert_nothing_is_left("tests");
+}
+
+#[test]
+fn what_a_crash_left_behind_is_swept_at_the_next_start() {
+    let (bench, mut xtask) = in_the_middle();
+    let keeper = keeper_of(&bench);
+    signal("KILL", &keeper.to_string());
+    wait_for("the keeper to die", || !is_alive(keeper));
+    xtask
+        .kill()
+        .and_then(|()| xtask.wait())
+        .expect("it is our child");
+    for pid in bench.pids("tests") {
+        signal("KILL", &pid.to_string());
+    }
+    let server = bench.pids("pids")[0];
+    assert!(
+        is_alive(server) && bench.run_folders().len() == 1,
+        "nobody is left to clear up"
+    );
+
+    bench.program("cargo", &crate::support::cargo_that_passes(1));
+    bench.run("test redis --services local").assert_says(0, &[]);
+    bench.assert_nothing_is_left("pids");
+}
+
+#[test]
+fn a_folder_whose_process_id_is_somebody_elses_by_now_costs_nobody_their_life() {
+    let bench = Bench::new();
+    bench.redis();
+    let mut stranger = std::process::Command::new("sleep")
+        .arg("600")
+        .spawn()
+        .expect("there");
+    let folder = "target/services/run/1-ab-redis";
+    bench.write(
+        &format!("{folder}/record"),
+        &format!("process {}\n", stranger.id()),
+    );
+    bench.run("test redis --services local").assert_says(0, &[]);
+    bench.assert_nothing_is_left("pids");
+    assert!(
+        is_alive(stranger.id()),
+        "its command line has nothing of ours"
+    );
+    stranger
+        .kill()
+        .and_then(|()| stranger.wait())
+        .expect("it is our child");
+}
+
+#[test]
+fn a_run_that_goes_on_is_not_touched_by_another() {
+    let (bench, mut xtask) = in_the_middle();
+    let server = bench.pids("pids")[0];
+    bench
+        .run("services down")
+        .assert_says(0, &["nothing was up"]);
+    assert!(is_alive(server));
+    signal("INT", &format!("-{}", xtask.id()));
+    xtask.wait().expect("it is our child");
+    bench.assert_nothing_is_left("pids");
+}
+
+/// The parent of the server, which is named after the run in the folder's name.
+fn keeper_of(bench: &Bench) -> u32 {
+    let server = bench.pids("pids")[0];
+    let ps = std::process::Command::new("ps")
+        .args(["-o", "ppid=", "-p", &server.to_string()])
+        .output();
+    let parent = String::from_utf8_lossy(&ps.expect("ps is there").stdout)
+        .trim()
+        .to_owned();
+    parent.parse().expect("a process id")
+}
