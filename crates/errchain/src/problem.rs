@@ -1,13 +1,13 @@
 //! An error as a problem document in an HTTP response.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
-use crate::report::problem::{Place, write};
+use crate::report::problem::{Place, render};
 use crate::{CodeRef, Error, Retry};
 
 /// An error as a client may see it: a problem document (RFC 9457). It prints itself with `{}`.
@@ -76,7 +76,7 @@ impl<'a> Problem<'a> {
     /// The document as a response, with `Retry-After` if the code knows it.
     #[must_use]
     pub fn into_response(self) -> Response<String> {
-        let mut response = Response::new(self.to_string());
+        let mut response = Response::new(render(self.error, self.place));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         let json = HeaderValue::from_static("application/problem+json");
@@ -90,7 +90,7 @@ impl<'a> Problem<'a> {
 
 impl fmt::Display for Problem<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write(self.error, self.place, f)
+        f.write_str(&render(self.error, self.place))
     }
 }
 

@@ -9,23 +9,21 @@ use crate::{Audience, Error};
 /// `{}` is the outermost level in one line, `{:#}` the whole chain in one line.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_whole_chain = f.alternate();
-        let mut sink = Sink::line(f);
-        let mut levels = levels(self);
-        if let Some(outermost) = levels.next() {
-            sink.foreign(outermost.error)?;
-        }
-        if !is_whole_chain {
-            return Ok(());
-        }
-        for level in levels {
-            if !sink.has_room() {
-                return sink.raw(": … (cut)");
+        let mut sink = Sink::line();
+        for (index, level) in levels(self).enumerate() {
+            if index > 0 {
+                sink.raw(": ");
             }
-            sink.raw(": ")?;
-            sink.foreign(level.error)?;
+            if !sink.has_room() {
+                sink.raw("… (cut)");
+                break;
+            }
+            sink.foreign(level.error);
+            if !f.alternate() {
+                break;
+            }
         }
-        Ok(())
+        f.write_str(&sink.finish())
     }
 }
 

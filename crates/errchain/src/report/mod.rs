@@ -12,7 +12,6 @@ mod text;
 use core::fmt;
 
 use crate::{CodeRef, Error, Kind, Retry};
-use sink::Sink;
 
 /// For whom a report is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -124,10 +123,7 @@ impl Report<'_> {
     /// The fields alone, as a JSON array.
     #[cfg(feature = "tracing")]
     pub(crate) fn fields_json(&self) -> alloc::string::String {
-        let mut text = alloc::string::String::new();
-        // Writing to a `String` never fails.
-        let _ = json::write_fields(self.error, &mut Sink::json(&mut text));
-        text
+        json::render_fields(self.error)
     }
 
     fn shows_all(&self) -> bool {
@@ -137,10 +133,11 @@ impl Report<'_> {
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.format {
-            Format::Text { has_colour } => text::write(self, &mut Sink::line(f), has_colour),
-            Format::Json => json::write(self, &mut Sink::json(f)),
-        }
+        let text = match self.format {
+            Format::Text { has_colour } => text::render(self, has_colour),
+            Format::Json => json::render(self),
+        };
+        f.write_str(&text)
     }
 }
 
@@ -154,8 +151,7 @@ impl fmt::Debug for Report<'_> {
 #[cfg(feature = "backtrace")]
 pub(crate) fn escaped_line(text: &str) -> alloc::string::String {
     let mut line = alloc::string::String::new();
-    // Writing to a `String` never fails.
-    let _ = escape::write(&mut line, text, escape::Target::Line);
+    escape::write(&mut line, text, escape::Target::Line);
     line
 }
 

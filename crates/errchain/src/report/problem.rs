@@ -1,6 +1,6 @@
 //! The members of a problem document (RFC 9457).
 
-use core::fmt;
+use alloc::string::String;
 
 use super::json::value;
 use super::sink::Sink;
@@ -13,42 +13,47 @@ pub(crate) struct Place<'a> {
     pub(crate) instance: Option<&'a str>,
 }
 
-/// Writes the document. Everything in it is public.
-pub(crate) fn write(error: &Error, place: Place<'_>, out: &mut dyn fmt::Write) -> fmt::Result {
-    let sink = &mut Sink::json(out);
-    sink.raw("{\"type\":\"")?;
+/// The whole document. Everything in it is public.
+pub(crate) fn render(error: &Error, place: Place<'_>) -> String {
+    let mut sink = Sink::json();
+    write(error, place, &mut sink);
+    sink.finish()
+}
+
+fn write(error: &Error, place: Place<'_>, sink: &mut Sink) {
+    sink.raw("{\"type\":\"");
     match (place.type_base, error.code()) {
         (Some(base), Some(code)) => {
-            sink.text(base)?;
-            sink.text(code.domain())?;
-            sink.raw("/")?;
-            sink.text(code.reason())?;
+            sink.text(base);
+            sink.text(code.domain());
+            sink.raw("/");
+            sink.text(code.reason());
         }
-        _ => sink.raw("about:blank")?,
+        _ => sink.raw("about:blank"),
     }
-    sink.raw("\",\"title\":\"")?;
-    sink.text(error.public_title())?;
-    sink.raw("\",\"status\":")?;
-    sink.number(error.public_kind().http_status())?;
+    sink.raw("\",\"title\":\"");
+    sink.text(error.public_title());
+    sink.raw("\",\"status\":");
+    sink.number(error.public_kind().http_status());
     if let Some(instance) = place.instance {
-        sink.raw(",\"instance\":\"")?;
-        sink.text(instance)?;
-        sink.raw("\"")?;
+        sink.raw(",\"instance\":\"");
+        sink.text(instance);
+        sink.raw("\"");
     }
     if let Some(code) = error.code() {
-        sink.raw(",\"code\":\"")?;
-        sink.text(code.domain())?;
-        sink.raw("/")?;
-        sink.text(code.reason())?;
-        sink.raw("\"")?;
+        sink.raw(",\"code\":\"");
+        sink.text(code.domain());
+        sink.raw("/");
+        sink.text(code.reason());
+        sink.raw("\"");
     }
-    fields(error, sink)?;
-    sink.raw("}")
+    fields(error, sink);
+    sink.raw("}");
 }
 
 /// The public fields as one member with a member each. A key that was given more than once has
 /// an array of its values, in their order.
-fn fields(error: &Error, sink: &mut Sink<'_>) -> fmt::Result {
+fn fields(error: &Error, sink: &mut Sink) {
     let public = || error.fields().filter(|field| field.is_public());
     let mut is_first = true;
     for (index, field) in public().enumerate() {
@@ -61,31 +66,31 @@ fn fields(error: &Error, sink: &mut Sink<'_>) -> fmt::Result {
         if !sink.has_room() {
             break;
         }
-        sink.raw(if is_first { ",\"fields\":{\"" } else { ",\"" })?;
+        sink.raw(if is_first { ",\"fields\":{\"" } else { ",\"" });
         is_first = false;
-        sink.text(field.key())?;
-        sink.raw("\":")?;
-        values(sink, || public().filter(|other| other.key() == field.key()))?;
+        sink.text(field.key());
+        sink.raw("\":");
+        values(sink, || public().filter(|other| other.key() == field.key()));
     }
-    sink.raw(if is_first { "" } else { "}" })
+    sink.raw(if is_first { "" } else { "}" });
 }
 
-fn values<'f, I>(sink: &mut Sink<'_>, same_key: impl Fn() -> I) -> fmt::Result
+fn values<'f, I>(sink: &mut Sink, same_key: impl Fn() -> I)
 where
     I: Iterator<Item = &'f Field>,
 {
     let is_alone = same_key().nth(1).is_none();
     if !is_alone {
-        sink.raw("[")?;
+        sink.raw("[");
     }
     for (index, field) in same_key().enumerate() {
         if !sink.has_room() {
             break;
         }
         if index > 0 {
-            sink.raw(",")?;
+            sink.raw(",");
         }
-        value(sink, field.value())?;
+        value(sink, field.value());
     }
-    sink.raw(if is_alone { "" } else { "]" })
+    sink.raw(if is_alone { "" } else { "]" });
 }

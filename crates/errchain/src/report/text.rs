@@ -1,6 +1,6 @@
 //! The report as text, with colours or without.
 
-use core::fmt;
+use alloc::string::String;
 use core::panic::Location;
 
 use super::level::levels;
@@ -8,21 +8,26 @@ use super::sink::Sink;
 use super::{Report, retry_name};
 use crate::{Audience, Error, Field, Value};
 
-/// Writes the report.
-pub(super) fn write(report: &Report<'_>, sink: &mut Sink<'_>, has_colour: bool) -> fmt::Result {
-    let mut text = Text { sink, has_colour };
+/// The whole report.
+pub(super) fn render(report: &Report<'_>, has_colour: bool) -> String {
+    let mut sink = Sink::line();
+    let mut text = Text {
+        sink: &mut sink,
+        has_colour,
+    };
     if report.audience == Audience::Client {
-        return text.client(report.error);
+        text.client(report.error);
+        return sink.finish();
     }
-    text.chain(report.error)?;
-    text.code(report.error)?;
-    text.fields(report.error.fields())?;
+    text.chain(report.error);
+    text.code(report.error);
+    text.fields(report.error.fields());
     if report.shows_all() {
-        text.hops(report.error)?;
+        text.hops(report.error);
         #[cfg(feature = "backtrace")]
-        text.stack(report.error)?;
+        text.stack(report.error);
     }
-    Ok(())
+    sink.finish()
 }
 
 /// Select Graphic Rendition, the few that every terminal knows.
@@ -43,151 +48,141 @@ impl Style {
     }
 }
 
-struct Text<'s, 'a> {
-    sink: &'s mut Sink<'a>,
+struct Text<'s> {
+    sink: &'s mut Sink,
     has_colour: bool,
 }
 
-impl<'a> Text<'_, 'a> {
-    fn client(&mut self, error: &Error) -> fmt::Result {
-        self.sink.text(error.public_title())?;
+impl Text<'_> {
+    fn client(&mut self, error: &Error) {
+        self.sink.text(error.public_title());
         if let Some(code) = error.code() {
             self.line("code", |sink| {
-                sink.text(code.domain())?;
-                sink.raw("/")?;
-                sink.text(code.reason())
-            })?;
+                sink.text(code.domain());
+                sink.raw("/");
+                sink.text(code.reason());
+            });
         }
-        self.fields(error.fields().filter(|field| field.is_public()))
+        self.fields(error.fields().filter(|field| field.is_public()));
     }
 
-    fn chain(&mut self, error: &Error) -> fmt::Result {
+    fn chain(&mut self, error: &Error) {
         let mut levels = levels(error);
         if let Some(outermost) = levels.next() {
-            self.styled(Style::Message, |sink| sink.foreign(outermost.error))?;
-            self.at(outermost.at)?;
+            self.styled(Style::Message, |sink| sink.foreign(outermost.error));
+            self.at(outermost.at);
         }
         for level in levels {
-            if !self.has_room()? {
-                return Ok(());
+            if !self.has_room() {
+                return;
             }
-            self.sink.raw("\ncaused by: ")?;
-            self.sink.foreign(level.error)?;
-            self.at(level.at)?;
+            self.sink.raw("\ncaused by: ");
+            self.sink.foreign(level.error);
+            self.at(level.at);
         }
-        Ok(())
     }
 
-    fn at(&mut self, at: Option<&'static Location<'static>>) -> fmt::Result {
-        let Some(at) = at else { return Ok(()) };
+    fn at(&mut self, at: Option<&'static Location<'static>>) {
+        let Some(at) = at else { return };
         self.styled(Style::Dim, |sink| {
-            sink.raw("\n  at ")?;
-            sink.location(at)
-        })
+            sink.raw("\n  at ");
+            sink.location(at);
+        });
     }
 
-    fn code(&mut self, error: &Error) -> fmt::Result {
+    fn code(&mut self, error: &Error) {
         let Some(code) = error.code() else {
-            return Ok(());
+            return;
         };
         self.line("code", |sink| {
-            sink.text(code.domain())?;
-            sink.raw("/")?;
-            sink.text(code.reason())?;
-            sink.raw(", ")?;
-            sink.raw(code.kind().name())?;
+            sink.text(code.domain());
+            sink.raw("/");
+            sink.text(code.reason());
+            sink.raw(", ");
+            sink.raw(code.kind().name());
             if code.retry().is_retryable() {
-                sink.raw(", retry ")?;
-                sink.raw(retry_name(code.retry()))?;
+                sink.raw(", retry ");
+                sink.raw(retry_name(code.retry()));
             }
-            Ok(())
-        })
+        });
     }
 
-    fn fields<'f>(&mut self, fields: impl Iterator<Item = &'f Field>) -> fmt::Result {
+    fn fields<'f>(&mut self, fields: impl Iterator<Item = &'f Field>) {
         for field in fields {
-            if !self.has_room()? {
-                return Ok(());
+            if !self.has_room() {
+                return;
             }
             self.line(field.key(), |sink| match field.value() {
                 Value::Static(text) => quoted(sink, text),
                 Value::Text(text) => quoted(sink, text),
                 other => sink.foreign(other),
-            })?;
+            });
         }
-        Ok(())
     }
 
-    fn hops(&mut self, error: &Error) -> fmt::Result {
+    fn hops(&mut self, error: &Error) {
         for at in error.hops() {
-            if !self.has_room()? {
-                return Ok(());
+            if !self.has_room() {
+                return;
             }
-            self.line("passed", |sink| sink.location(at))?;
+            self.line("passed", |sink| sink.location(at));
         }
-        Ok(())
     }
 
     #[cfg(feature = "backtrace")]
-    fn stack(&mut self, error: &Error) -> fmt::Result {
+    fn stack(&mut self, error: &Error) {
         let Some(stack) = error.backtrace() else {
-            return Ok(());
+            return;
         };
-        self.sink.raw("\nstack:")?;
+        self.sink.raw("\nstack:");
         let frames = stack.frames();
         let fitting = self.sink.fitting_lines(frames.text());
-        self.sink.raw(fitting)?;
+        self.sink.raw(fitting);
         if fitting.len() < frames.text().len() {
             return self.cut();
         }
         if stack.is_cut() {
-            self.sink.raw("\n  … (deeper frames were not kept)")?;
+            self.sink.raw("\n  … (deeper frames were not kept)");
         }
-        Ok(())
     }
 
     /// One more item fits, or else the report says that it ends here.
-    fn has_room(&mut self) -> Result<bool, fmt::Error> {
+    fn has_room(&mut self) -> bool {
         let has_room = self.sink.has_room();
         if !has_room {
-            self.cut()?;
+            self.cut();
         }
-        Ok(has_room)
+        has_room
     }
 
-    fn cut(&mut self) -> fmt::Result {
-        self.sink.raw("\n… (report cut)")
+    fn cut(&mut self) {
+        self.sink.raw("\n… (report cut)");
     }
 
-    fn line(&mut self, key: &str, value: impl FnOnce(&mut Sink<'a>) -> fmt::Result) -> fmt::Result {
-        self.sink.raw("\n")?;
+    fn line(&mut self, key: &str, value: impl FnOnce(&mut Sink)) {
+        self.sink.raw("\n");
         self.styled(Style::Key, |sink| {
-            sink.text(key)?;
-            sink.raw(":")
-        })?;
-        self.sink.raw(" ")?;
-        value(self.sink)
+            sink.text(key);
+            sink.raw(":");
+        });
+        self.sink.raw(" ");
+        value(self.sink);
     }
 
-    fn styled(
-        &mut self,
-        style: Style,
-        write: impl FnOnce(&mut Sink<'a>) -> fmt::Result,
-    ) -> fmt::Result {
+    fn styled(&mut self, style: Style, write: impl FnOnce(&mut Sink)) {
         if self.has_colour {
-            self.sink.raw(style.start())?;
+            self.sink.raw(style.start());
         }
-        write(self.sink)?;
+        write(self.sink);
         if self.has_colour {
-            self.sink.raw("\u{1b}[0m")?;
+            self.sink.raw("\u{1b}[0m");
         }
-        Ok(())
     }
 }
 
 /// Text in quotes, so that it cannot pass for a number or for nothing.
-fn quoted(sink: &mut Sink<'_>, text: &str) -> fmt::Result {
-    sink.raw("\"")?;
-    sink.text(text)?;
-    sink.raw("\"")
+fn quoted(sink: &mut Sink, text: &str) {
+    sink.raw("\"");
+    sink.text(text);
+    sink.raw("\"");
 }

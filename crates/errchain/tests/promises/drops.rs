@@ -7,7 +7,7 @@ use crate::support::Counted;
 #[test]
 fn whatever_happens_to_an_error_its_root_is_dropped_once() {
     type End = fn(Error);
-    let ends: [(&str, End, usize); 8] = [
+    let ends: [(&str, End, usize); 7] = [
         ("dropped", drop, 1),
         ("given a context", |error| drop(error.context("above")), 1),
         ("downcast", |error| drop(error.downcast::<Counted>()), 1),
@@ -27,7 +27,6 @@ fn whatever_happens_to_an_error_its_root_is_dropped_once() {
             |error| drop(Box::<dyn std::error::Error>::from(error)),
             1,
         ),
-        ("forgotten", std::mem::forget, 0),
     ];
     for (what, end, drops) in ends {
         for wrap in [Error::new, |error| Error::from_boxed(Box::new(error))] {
