@@ -13,6 +13,9 @@ use crate::raw::Handle;
 use crate::record::{Field, Hops, Record};
 use crate::{Code, IntoContext, StdError, Value};
 
+/// A `Result` whose error is an [`Error`] unless another one is named.
+pub type Result<T, E = Error> = core::result::Result<T, E>;
+
 /// An error with its chain of contexts, its fields, its code and the way it came.
 ///
 /// One word wide, so that a `Result` of it costs the happy path nothing. Any `std` error

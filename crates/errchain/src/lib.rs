@@ -43,7 +43,7 @@ pub use code::{Code, CodeRef};
 pub use context::{Context, IntoContext};
 #[cfg(feature = "macros")]
 pub use errchain_macros::traced;
-pub use error::Error;
+pub use error::{Error, Result};
 #[cfg(feature = "std")]
 pub use exit::Exit;
 pub use inspect::{Chain, Fields};
@@ -56,6 +56,3 @@ pub use retry::Retry;
 pub use sensitive::Sensitive;
 pub use std_error::StdError;
 pub use value::Value;
-
-/// A `Result` whose error is an [`Error`] unless another one is named.
-pub type Result<T, E = Error> = core::result::Result<T, E>;

@@ -2,8 +2,6 @@
 
 mod traced;
 
-use proc_macro::TokenStream;
-
 /// Records each `?` that an error passes on its way out of this function.
 ///
 /// It goes on a `fn`, an `async fn`, or an `impl` block and so on all functions in it. There
@@ -27,7 +25,10 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 #[proc_macro_attribute]
-pub fn traced(options: TokenStream, item: TokenStream) -> TokenStream {
+pub fn traced(
+    options: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
     traced::expand(options.into(), item.into())
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()

@@ -5,7 +5,9 @@ use quote::ToTokens;
 use syn::parse::Parser;
 use syn::spanned::Spanned;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Error, ExprTry, ImplItem, Item, ItemFn, ItemImpl, Path, parse_quote, parse_quote_spanned};
+use syn::{
+    Error, ExprTry, ImplItem, Item, ItemFn, ItemImpl, Path, parse_quote, parse_quote_spanned,
+};
 
 /// What goes on: a function, also one of an `impl` block, or a whole `impl` block.
 const WHERE: &str = "#[traced] goes on a function with a body or on an impl block";

@@ -38,6 +38,7 @@ pub fn set_policy(policy: Policy) {
 /// Sets the policy for this thread, for as long as what it returns is kept. For tests, whose
 /// outcome then does not depend on the environment or on each other.
 pub fn scoped(policy: Policy) -> Scope {
+    // ORDERING: Relaxed. A thread that has a scope sees its own count, and others need not.
     SCOPES.fetch_add(1, Ordering::Relaxed);
     Scope {
         outer: OF_THREAD.replace(Some(policy)),
@@ -57,6 +58,7 @@ pub struct Scope {
 impl Drop for Scope {
     fn drop(&mut self) {
         OF_THREAD.set(self.outer);
+        // ORDERING: Relaxed, see `scoped`.
         SCOPES.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -135,6 +137,7 @@ fn env() -> bool {
         if !is_set {
             // From now on the quick check is enough, unless somebody else was quicker.
             let env = encode(Policy::Env);
+            // ORDERING: Relaxed, see `set_policy`.
             let _ = GLOBAL.compare_exchange(env, NEVER << 32, Ordering::Relaxed, Ordering::Relaxed);
         }
         is_set

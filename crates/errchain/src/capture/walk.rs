@@ -25,6 +25,7 @@ const NOT_KEPT: u8 = 0xFF;
 /// The program keeps frame pointers, as far as the captures so far can tell.
 #[must_use]
 pub fn has_frame_pointers() -> bool {
+    // ORDERING: Relaxed, see `walk`.
     STATE.load(Ordering::Relaxed) == KEPT
 }
 
@@ -57,7 +58,7 @@ fn learn(before: u8, do_agree: bool) {
         count if count + 1 >= CHECKS => KEPT,
         count => count + 1,
     };
-    // Of two that learn at once one is enough; a `no` stays.
+    // ORDERING: Relaxed, see `walk`. Of two that learn at once one is enough; a `no` stays.
     if after == NOT_KEPT {
         STATE.store(after, Ordering::Relaxed);
     } else {

@@ -19,22 +19,23 @@ pub(crate) struct Module {
 
 /// All that is loaded now. Empty where it cannot be asked for.
 pub(crate) fn modules() -> Vec<Module> {
-    #[cfg(all(target_os = "linux", not(miri)))]
+    #[cfg(all(target_os = "linux", target_pointer_width = "64", not(miri)))]
     {
         linux::modules()
     }
-    #[cfg(not(all(target_os = "linux", not(miri))))]
+    #[cfg(not(all(target_os = "linux", target_pointer_width = "64", not(miri))))]
     {
         Vec::new()
     }
 }
 
-#[cfg(all(target_os = "linux", not(miri)))]
+#[cfg(all(target_os = "linux", target_pointer_width = "64", not(miri)))]
 mod linux {
     use alloc::borrow::ToOwned;
     use alloc::string::String;
     use alloc::vec::Vec;
     use core::ffi::{CStr, c_int, c_void};
+    use core::ops::Range;
     use core::slice;
 
     use super::Module;
@@ -66,12 +67,15 @@ mod linux {
     ///
     /// The module must be loaded.
     unsafe fn read(info: &libc::dl_phdr_info) -> Option<Module> {
+        if info.dlpi_phdr.is_null() {
+            return None;
+        }
         let base = usize::try_from(info.dlpi_addr).ok()?;
         // SAFETY: the loader's table of headers.
         let headers = unsafe { slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
         let place = |header: &libc::Elf64_Phdr| {
-            let start = base + usize::try_from(header.p_vaddr).ok()?;
-            Some(start..start + usize::try_from(header.p_memsz).ok()?)
+            let start = base.checked_add(usize::try_from(header.p_vaddr).ok()?)?;
+            Some(start..start.checked_add(usize::try_from(header.p_memsz).ok()?)?)
         };
         let loaded = || {
             headers
@@ -83,8 +87,13 @@ mod linux {
         let notes = headers
             .iter()
             .filter(|header| header.p_type == libc::PT_NOTE);
-        let build_id = notes.filter_map(place).find_map(|range| {
-            // SAFETY: a note segment is mapped, readable, and part of the module.
+        let is_loaded = |note: &Range<usize>| {
+            loaded()
+                .filter_map(place)
+                .any(|range| range.start <= note.start && note.end <= range.end)
+        };
+        let build_id = notes.filter_map(place).filter(is_loaded).find_map(|range| {
+            // SAFETY: what is loaded is mapped, and a note is readable and never written.
             let bytes = unsafe {
                 slice::from_raw_parts(core::ptr::with_exposed_provenance(range.start), range.len())
             };

@@ -1,5 +1,10 @@
 //! An error on its way up.
 
+#![allow(
+    clippy::needless_question_mark,
+    reason = "what `?` costs is the question"
+)]
+
 use std::hint::black_box;
 
 use bench::{Row, each};
@@ -70,7 +75,7 @@ fn happy() -> Row {
 }
 
 fn contexts() -> Row {
-    Row::new("ten contexts")
+    let row = Row::new("ten contexts")
         .ours("errchain", |_| {
             use errchain::Context as _;
             frames!(ours, errchain::Result<()>, |_| Ok(io()?), |below| below
@@ -99,40 +104,44 @@ fn contexts() -> Row {
                 |below| below.change_context(std::fmt::Error)
             );
             each(|| theirs(10, 0))
-        })
-        .peer("snafu", |_| {
-            use snafu::ResultExt as _;
-            type Result = core::result::Result<(), Box<Whatever>>;
-            frames!(theirs, Result, |_| io().whatever_context("leaf"), |below| {
-                below.whatever_context("above")
-            });
-            each(|| theirs(10, 0))
-        })
-        .peer("rootcause", |_| {
-            use rootcause::prelude::ResultExt as _;
-            type Result = core::result::Result<(), rootcause::Report>;
-            frames!(theirs, Result, |_| Ok(io()?), |below| Ok(
-                below.context("above")?
-            ));
-            each(|| theirs(10, 0))
-        })
-        .peer("exn", |_| {
-            use exn::ResultExt as _;
-            frames!(
-                theirs,
-                exn::Result<(), std::fmt::Error>,
-                |_| io().or_raise(|| std::fmt::Error),
-                |below| below.or_raise(|| std::fmt::Error)
-            );
-            each(|| theirs(10, 0))
-        })
-        .peer("ohno", |_| {
-            use ohno::{EnrichableExt as _, IntoAppError as _};
-            type Result = core::result::Result<(), ohno::AppError>;
-            frames!(theirs, Result, |_| io().into_app_err("leaf"), |below| below
-                .map_err(|error| error.enrich("above")));
-            each(|| theirs(10, 0))
-        })
+        });
+    contexts_of_the_others(row)
+}
+
+fn contexts_of_the_others(row: Row) -> Row {
+    row.peer("snafu", |_| {
+        use snafu::ResultExt as _;
+        type Result = core::result::Result<(), Box<Whatever>>;
+        frames!(theirs, Result, |_| io().whatever_context("leaf"), |below| {
+            below.whatever_context("above")
+        });
+        each(|| theirs(10, 0))
+    })
+    .peer("rootcause", |_| {
+        use rootcause::prelude::ResultExt as _;
+        type Result = core::result::Result<(), rootcause::Report>;
+        frames!(theirs, Result, |_| Ok(io()?), |below| Ok(
+            below.context("above")?
+        ));
+        each(|| theirs(10, 0))
+    })
+    .peer("exn", |_| {
+        use exn::ResultExt as _;
+        frames!(
+            theirs,
+            exn::Result<(), std::fmt::Error>,
+            |_| io().or_raise(|| std::fmt::Error),
+            |below| below.or_raise(|| std::fmt::Error)
+        );
+        each(|| theirs(10, 0))
+    })
+    .peer("ohno", |_| {
+        use ohno::{EnrichableExt as _, IntoAppError as _};
+        type Result = core::result::Result<(), ohno::AppError>;
+        frames!(theirs, Result, |_| io().into_app_err("leaf"), |below| below
+            .map_err(|error| error.enrich("above")));
+        each(|| theirs(10, 0))
+    })
 }
 
 /// snafu's own `Whatever` always captures a stack.
