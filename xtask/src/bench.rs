@@ -4,8 +4,9 @@
 use std::process::Command;
 
 use crate::failure::{Failure, Result};
+use crate::manifest::Manifest;
 use crate::test::cargo;
-use crate::workspace::{Workspace, children};
+use crate::workspace::Workspace;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Options {
@@ -17,9 +18,10 @@ pub(crate) struct Options {
 
 pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result {
     let folder = workspace.root.join("crates/bench");
-    let programs = children(&folder.join("src/bin")).into_iter();
-    let names = programs.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
-    let names: Vec<String> = names.collect();
+    let manifest = Manifest::read(&folder.join("Cargo.toml")).unwrap_or_default();
+    // A feature for each program that has peers.
+    let features = manifest.section("features");
+    let names: Vec<String> = features.map(|feature| feature.key.clone()).collect();
     let wanted: Vec<&String> = match &options.name {
         Some(name) => names.iter().filter(|it| *it == name).collect(),
         None => names.iter().collect(),
@@ -42,8 +44,16 @@ pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result {
             .arg(folder.join("Cargo.toml"));
         command.args(["--features", name, "--bin", name, "--"]);
         command.args(options.quick.then_some("--quick"));
-        if let Some(row) = &options.only {
-            command.args(["--only", row]);
+        match &options.only {
+            Some(row) => {
+                command.args(["--only", row]);
+            }
+            // The book shows whole runs of the full length.
+            None if !options.quick => {
+                let page = format!("docs/src/work/bench/{name}.md");
+                command.arg("--page").arg(workspace.root.join(page));
+            }
+            None => {}
         }
         let status = command.current_dir(&workspace.root).status();
         if !status.map_err(|error| format!("cargo: {error}"))?.success() {

@@ -39,7 +39,7 @@ pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result {
     }
     // Each instance holds the pipe that the keeper lives by. A Ctrl-C ends us at once, and the
     // databases stay until the last instance has drained.
-    let lifeline = services.into_lifeline().ok_or("the keeper has gone")?;
+    let lifeline = services.lifeline().ok_or("the keeper has gone")?;
     let lifeline = OwnedFd::from(lifeline);
     run_all(workspace, options, &urls, || {
         lifeline

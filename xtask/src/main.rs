@@ -1,5 +1,8 @@
 //! What the workspace does with itself; `cargo xtask` alone prints the list.
 
+#[cfg(not(unix))]
+compile_error!("xtask starts and signals Unix processes; on Windows it runs under WSL");
+
 mod args;
 mod bench;
 mod check;

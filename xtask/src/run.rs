@@ -177,20 +177,16 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
     receiver
 }
 
-#[cfg(unix)]
 fn in_own_group(command: &mut Command) {
     std::os::unix::process::CommandExt::process_group(command, 0);
 }
-
-#[cfg(not(unix))]
-fn in_own_group(_: &mut Command) {}
 
 /// Kills a child and what it started: a shell script that is killed alone leaves its last
 /// command running.
 fn kill_group(child: &mut Child) {
     // A signal's name before a negative number: not every shell knows `--` here.
     let group = format!("-{}", child.id());
-    let mut kill = Command::new("sh");
+    let mut kill = Command::new("/bin/sh");
     kill.args(["-c", r#"kill -KILL "$0""#, &group])
         .stderr(Stdio::null());
     let _ = kill.status();

@@ -1,5 +1,7 @@
 //! The command line of a benchmark.
 
+use std::path::PathBuf;
+
 use lexopt::Arg::{Long, Short};
 use lexopt::{Parser, ValueExt};
 
@@ -8,6 +10,7 @@ Compares contenders, and writes a table and target/bench/NAME.json.
 
   --quick           fewer and shorter rounds: to see that it works, not to quote
   --only SUBSTRING  only rows and facts whose name has it
+  --page FILE       write the table there too, as a page for the book
   -h, --help        this";
 
 /// What this process is to do.
@@ -18,6 +21,7 @@ pub(crate) enum Args {
     Run {
         quick: bool,
         only: Option<String>,
+        page: Option<PathBuf>,
     },
     /// Be a child, for a contender of a row at a size.
     Contend {
@@ -34,12 +38,13 @@ pub(crate) enum Args {
 
 impl Args {
     pub(crate) fn parse(mut parser: Parser) -> Result<Self, lexopt::Error> {
-        let (mut quick, mut only) = (false, None);
+        let (mut quick, mut only, mut page) = (false, None, None);
         while let Some(arg) = parser.next()? {
             match arg {
                 Short('h') | Long("help") => return Ok(Self::Help),
                 Long("quick") => quick = true,
                 Long("only") => only = Some(parser.value()?.string()?),
+                Long("page") => page = Some(parser.value()?.into()),
                 // The two that this program calls itself with.
                 Long("contend") => {
                     return Ok(Self::Contend {
@@ -57,7 +62,7 @@ impl Args {
                 other => return Err(other.unexpected()),
             }
         }
-        Ok(Self::Run { quick, only })
+        Ok(Self::Run { quick, only, page })
     }
 }
 
@@ -70,12 +75,21 @@ mod tests {
         let run = |quick, only: Option<&str>| Args::Run {
             quick,
             only: only.map(str::to_owned),
+            page: None,
         };
         for (words, args) in [
             (&[][..], Some(run(false, None))),
             (&["--quick"], Some(run(true, None))),
             (&["--only", "GET /"], Some(run(false, Some("GET /")))),
             (&["--only=GET", "--quick"], Some(run(true, Some("GET")))),
+            (
+                &["--page", "a.md"],
+                Some(Args::Run {
+                    quick: false,
+                    only: None,
+                    page: Some("a.md".into()),
+                }),
+            ),
             (&["--help"], Some(Args::Help)),
             (
                 &["--contend", "1", "0", "100"],

@@ -57,7 +57,9 @@ impl Bench {
                 println!("{USAGE}");
                 Ok(())
             }
-            Ok(Args::Run { quick, only }) => self.compare(quick, only.as_deref().unwrap_or("")),
+            Ok(Args::Run { quick, only, page }) => self
+                .compare(quick, only.as_deref().unwrap_or(""))
+                .and_then(|report| page.map_or(Ok(()), |page| fs::write(page, report.page()))),
             Ok(Args::Contend {
                 row,
                 contender,
@@ -90,7 +92,7 @@ impl Bench {
         }
     }
 
-    fn compare(&self, quick: bool, only: &str) -> io::Result<()> {
+    fn compare(&self, quick: bool, only: &str) -> io::Result<Report> {
         let mut report = Report::new(&self.name, quick, Calibration::measure()?);
         for (index, row) in self.rows.iter().enumerate() {
             if !row.name.contains(only) {
@@ -122,7 +124,7 @@ impl Bench {
         let file = self.write(&report)?;
         print!("{report}");
         println!("\nwritten to {}", file.display());
-        Ok(())
+        Ok(report)
     }
 
     fn write(&self, report: &Report) -> io::Result<PathBuf> {

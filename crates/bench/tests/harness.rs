@@ -22,14 +22,15 @@ fn text(bytes: &[u8]) -> &str {
 /// One test, since all of them write the same file.
 #[test]
 fn known_costs_are_found_and_written() {
-    let (table, report) = report("twice the work");
+    let (table, report) = report("a hundred times the work");
     let row = &report["rows"][0];
-    assert_eq!(row["best_peer"], "single");
+    assert_eq!(row["best_peer"], "one");
     let ratio = row["ratio"]["ratio"].as_f64().expect("a number");
-    assert!((1.4..2.8).contains(&ratio), "{table}");
+    // Factors of ten of room on either side: a busy machine must not decide this.
+    assert!((10.0..1_000.0).contains(&ratio), "{table}");
     assert!(row["ratio"]["low"].as_f64() <= Some(ratio), "{table}");
     assert!(row["ratio"]["high"].as_f64() >= Some(ratio), "{table}");
-    assert!(table.contains("ratio to single"), "{table}");
+    assert!(table.contains("ratio to one"), "{table}");
     assert_eq!(
         table.contains("TOO NOISY"),
         row["noise"] != Value::Array(vec![]),
@@ -63,8 +64,8 @@ fn known_costs_are_found_and_written() {
         let growth = &report["growth"][0]["contenders"][contender];
         growth["flatness"].as_f64().expect("a number")
     };
-    assert!((0.3..3.0).contains(&flatness(0)), "{table}");
-    assert!((30.0..300.0).contains(&flatness(1)), "{table}");
+    assert!((0.1..10.0).contains(&flatness(0)), "{table}");
+    assert!((10.0..1_000.0).contains(&flatness(1)), "{table}");
 
     let (table, report) = self::report("asynchronous");
     assert!(

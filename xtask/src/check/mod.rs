@@ -33,7 +33,7 @@ enum Outcome {
 type Step = (&'static str, fn(&Workspace, &Options) -> Outcome);
 
 /// What is quick comes first.
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     ("tidy", |workspace, _| tidy::check(workspace)),
     ("fmt", |workspace, _| tools::fmt(workspace)),
     ("typos", |workspace, _| tools::typos(workspace)),
@@ -41,6 +41,7 @@ const STEPS: [Step; 8] = [
     ("package", |workspace, _| package::check(workspace)),
     ("deny", |workspace, _| tools::deny(workspace)),
     ("clippy", |workspace, _| tools::clippy(workspace)),
+    ("bench", |workspace, _| tools::bench(workspace)),
     ("rustdoc", |workspace, _| tools::rustdoc(workspace)),
 ];
 

@@ -25,6 +25,21 @@ pub(super) fn clippy(workspace: &Workspace) -> Outcome {
     run_through(&mut cargo_in(workspace, &args), None)
 }
 
+/// The harness of the benchmarks: a workspace of its own, which the steps before do not see. The
+/// programs in it are built with their peers by `cargo xtask bench`.
+pub(super) fn bench(workspace: &Workspace) -> Outcome {
+    let manifest = "crates/bench/Cargo.toml";
+    let fmt = ["fmt", "--manifest-path", manifest, "--check"];
+    let clippy = ["clippy", "--manifest-path", manifest, "--all-targets"];
+    match run_through(&mut cargo_in(workspace, &fmt), None) {
+        Outcome::Passed(_) => run_through(
+            cargo_in(workspace, &clippy).args(["--", "-D", "warnings"]),
+            None,
+        ),
+        failed => failed,
+    }
+}
+
 pub(super) fn rustdoc(workspace: &Workspace) -> Outcome {
     let args = ["doc", "--workspace", "--all-features", "--no-deps"];
     run_through(

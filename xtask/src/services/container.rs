@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::home::Home;
 use super::server::Server;
 use super::wait::{Look, until_ready};
-use super::{Service, postgres, redis};
+use super::{Service, Started, postgres, redis};
 use crate::run;
 
 /// A client without an engine behind it may wait for ever.
@@ -91,13 +91,13 @@ impl Engine {
         }
     }
 
-    /// Starts the server; returns its URL and version.
+    /// Starts the server.
     pub(crate) fn start(
         self,
         home: &Home,
         server: &mut Server,
         image: &str,
-    ) -> Result<(String, String), String> {
+    ) -> Result<Started, String> {
         let service = server.folder().service;
         let name = name(&server.folder().run, service);
         server.set_container(self.program, &name)?;
@@ -124,7 +124,11 @@ impl Engine {
             Service::Redis => redis::url(port),
             Service::Postgres => postgres::url(port),
         };
-        Ok((url, version))
+        Ok(Started {
+            url,
+            version,
+            is_first: false,
+        })
     }
 
     fn command(self, args: &[&str]) -> Command {

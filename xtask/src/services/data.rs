@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -15,35 +15,21 @@ const INITDB_LIMIT: Duration = Duration::from_secs(60);
 /// Part of the cache's name: a change of `initdb`'s flags must not meet an older folder.
 const LAYOUT: &str = "1";
 
-/// Makes the data folder `to` for the programs in `bin`.
-pub(crate) fn provide(home: &Home, bin: &Path, run: &str, to: &Path) -> Result<(), String> {
-    let cached = cached(home, bin, run)?;
-    let copied = copy(&cached, to, home.unprivileged());
-    copied.map_err(|error| format!("copying {}: {error}", cached.display()))
-}
-
-/// The folder to copy from, made at its first use.
-fn cached(home: &Home, bin: &Path, run: &str) -> Result<PathBuf, String> {
-    let version = run::text(
-        Command::new(bin.join("postgres")).arg("--version"),
-        Duration::from_secs(5),
-    )?;
+/// Makes the data folder `to` for the programs in `bin`; tells whether it is the first of its kind.
+pub(crate) fn provide(home: &Home, bin: &Path, run: &str, to: &Path) -> Result<bool, String> {
+    let mut ask = Command::new(bin.join("postgres"));
+    let version = run::text(ask.arg("--version"), Duration::from_secs(5))?;
     let name = format!("postgres-{}-{}-{LAYOUT}", safe(&version), home.uid());
     let ready = home.cache().join(&name);
-    if ready.is_dir() {
-        return Ok(ready);
+    let is_first = !ready.is_dir();
+    if is_first {
+        let draft = home.draft(run).join(name);
+        make(bin, &draft, home.unprivileged())?;
+        home.publish(&draft, &ready)?;
     }
-    // Made under a name of our own and then renamed: nobody ever copies half a folder.
-    let draft = home.cache().join(format!("{name}.{run}"));
-    let made = make(bin, &draft, home.unprivileged()).and_then(|()| {
-        match fs::rename(&draft, &ready) {
-            // Somebody else was faster, and theirs is as good.
-            Err(_) if ready.is_dir() => Ok(()),
-            renamed => renamed.map_err(|error| format!("{}: {error}", ready.display())),
-        }
-    });
-    let _ = fs::remove_dir_all(&draft);
-    made.map(|()| ready)
+    let copied = copy(&ready, to, home.unprivileged());
+    copied.map_err(|error| format!("copying {}: {error}", ready.display()))?;
+    Ok(is_first)
 }
 
 fn make(bin: &Path, draft: &Path, account: Option<Account>) -> Result<(), String> {
@@ -71,17 +57,11 @@ fn copy(from: &Path, to: &Path, account: Option<Account>) -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(unix)]
 fn give_to(path: &Path, account: Option<Account>) -> io::Result<()> {
     let Some(Account { uid, gid }) = account else {
         return Ok(());
     };
     std::os::unix::fs::chown(path, Some(uid), Some(gid))
-}
-
-#[cfg(not(unix))]
-fn give_to(_: &Path, _: Option<Account>) -> io::Result<()> {
-    Ok(())
 }
 
 /// A version as part of a file's name: `postgres (PostgreSQL) 15.20` and the packager's own.

@@ -42,6 +42,7 @@ impl Fact {
                 running.version.clone(),
                 running.detail.clone(),
                 running.took.as_millis().to_string(),
+                running.is_first.to_string(),
             ],
             Self::Refused {
                 service,
@@ -79,13 +80,23 @@ impl Fact {
         let fields: Vec<&str> = fields.iter().map(String::as_str).collect();
         Some(match *fields {
             ["say", text] => Self::Say(text.to_owned()),
-            ["up", service, source, url, version, detail, millis] => Self::Up(Running {
+            [
+                "up",
+                service,
+                source,
+                url,
+                version,
+                detail,
+                millis,
+                is_first,
+            ] => Self::Up(Running {
                 service: Service::from_name(service)?,
                 source: Source::from_name(source)?,
                 url: url.to_owned(),
                 version: version.to_owned(),
                 detail: detail.to_owned(),
                 took: Duration::from_millis(millis.parse().ok()?),
+                is_first: is_first.parse().ok()?,
             }),
             ["refused", service, source, reason] => Self::Refused {
                 service: Service::from_name(service)?,
@@ -144,6 +155,7 @@ mod tests {
                 version: String::new(),
                 detail: "C:\\bin".into(),
                 took: Duration::from_millis(280),
+                is_first: true,
             }),
             Fact::Refused {
                 service: Service::Redis,

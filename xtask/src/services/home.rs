@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::processes;
@@ -35,13 +36,17 @@ impl Home {
             hash(dir.as_os_str().as_encoded_bytes())
         );
         let open = std::env::temp_dir().join(name);
-        fs::create_dir_all(&open)?;
-        // Anybody may make a folder of this name there, and what is in it gets run as root.
-        if owner(&open)? != uid || is_writable_by_others(&open)? {
-            return Err(io::Error::other(format!(
-                "{} is somebody else's",
-                open.display()
-            )));
+        match fs::create_dir(&open) {
+            Ok(()) => fs::set_permissions(&open, fs::Permissions::from_mode(0o755))?,
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            // Anybody may make a folder or a link of this name, and what is in it gets run as root.
+            Err(_) if !is_ours_alone(&open, uid)? => {
+                return Err(io::Error::other(format!(
+                    "{} is somebody else's",
+                    open.display()
+                )));
+            }
+            Err(_) => {}
         }
         Ok(Self { dir: open, uid })
     }
@@ -58,6 +63,27 @@ impl Home {
     /// Data folders ready to be copied.
     pub(crate) fn cache(&self) -> PathBuf {
         self.dir.join("cache")
+    }
+
+    /// Where a run makes what later runs will use.
+    pub(crate) fn draft(&self, run: &str) -> PathBuf {
+        self.drafts().join(run)
+    }
+
+    pub(crate) fn drafts(&self) -> PathBuf {
+        self.dir.join("draft")
+    }
+
+    /// Puts what was made as a draft where everybody finds it, all at once: nobody ever copies
+    /// or runs half of it.
+    pub(crate) fn publish(&self, draft: &Path, ready: &Path) -> Result<(), String> {
+        let renamed = fs::create_dir_all(ready.parent().unwrap_or(&self.dir))
+            .and_then(|()| fs::rename(draft, ready));
+        match renamed {
+            // Another run was faster, and its folder is as good.
+            Err(_) if ready.is_dir() => Ok(()),
+            renamed => renamed.map_err(|error| format!("{}: {error}", ready.display())),
+        }
     }
 
     /// The account for Postgres, which refuses to run as root; `None` if ours will do.
@@ -102,48 +128,29 @@ fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, fold)
 }
 
-#[cfg(unix)]
 fn owner(path: &Path) -> io::Result<u32> {
-    use std::os::unix::fs::MetadataExt;
     Ok(fs::metadata(path)?.uid())
 }
 
-#[cfg(unix)]
 fn is_open_to_all(path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::PermissionsExt;
     for folder in path.canonicalize()?.ancestors() {
-        if fs::metadata(folder)?.permissions().mode() & 0o001 == 0 {
+        if fs::metadata(folder)?.mode() & 0o001 == 0 {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-#[cfg(unix)]
-fn is_writable_by_others(path: &Path) -> io::Result<bool> {
-    use std::os::unix::fs::PermissionsExt;
+/// A folder, no link to one, that only we can write to.
+fn is_ours_alone(path: &Path, uid: u32) -> io::Result<bool> {
     let metadata = fs::symlink_metadata(path)?;
-    Ok(!metadata.is_dir() || metadata.permissions().mode() & 0o022 != 0)
-}
-
-#[cfg(not(unix))]
-fn owner(_: &Path) -> io::Result<u32> {
-    Ok(1)
-}
-
-#[cfg(not(unix))]
-fn is_open_to_all(_: &Path) -> io::Result<bool> {
-    Ok(true)
-}
-
-#[cfg(not(unix))]
-fn is_writable_by_others(_: &Path) -> io::Result<bool> {
-    Ok(false)
+    Ok(metadata.is_dir() && metadata.uid() == uid && metadata.mode() & 0o022 == 0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scratch::Scratch;
 
     #[test]
     fn an_account_is_found_by_its_whole_name() {
@@ -154,6 +161,32 @@ mod tests {
             Some(Account { uid: 101, gid: 104 })
         );
         assert_eq!(account_of("post", users), None);
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_to_or_a_link_is_not_ours_alone() {
+        let scratch = Scratch::new("home");
+        let (folder, link) = (scratch.path("folder"), scratch.path("link"));
+        fs::create_dir(&folder).expect("scratch");
+        std::os::unix::fs::symlink(&folder, &link).expect("scratch");
+        let uid = owner(&folder).expect("it is there");
+        for (mode, expected) in [(0o755, true), (0o775, false), (0o757, false)] {
+            fs::set_permissions(&folder, fs::Permissions::from_mode(mode)).expect("ours");
+            assert_eq!(
+                is_ours_alone(&folder, uid).expect("there"),
+                expected,
+                "{mode:o}"
+            );
+        }
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("ours");
+        assert!(
+            !is_ours_alone(&link, uid).expect("there"),
+            "a link leads anywhere"
+        );
+        assert!(
+            !is_ours_alone(&folder, uid + 1).expect("there"),
+            "somebody else's"
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The process that owns the servers of one run, and ends them when its standard input ends.
 
+use std::fs;
 use std::io::{self, BufRead, Write};
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -114,6 +115,8 @@ pub(crate) fn execute(keeper: &Keeper) -> Result {
     } else {
         Server::stop
     };
+    // Made and published, or given up.
+    let _ = fs::remove_dir_all(home.draft(&keeper.run));
     let failures: Vec<String> = servers
         .into_iter()
         .filter_map(|server| end(server).err())

@@ -10,7 +10,7 @@ use super::home::Home;
 use super::record::end_of_log;
 use super::server::Server;
 use super::wait::{Look, free_port, until_ready};
-use super::{Service, data, postgres, redis};
+use super::{Service, Started, data, postgres, redis};
 
 const REDIS_LIMIT: Duration = Duration::from_secs(10);
 const POSTGRES_LIMIT: Duration = Duration::from_secs(60);
@@ -18,31 +18,34 @@ const POSTGRES_LIMIT: Duration = Duration::from_secs(60);
 /// Between the look for a free port and its use somebody else may take it.
 const PORTS_TRIED_MAX: u32 = 5;
 
-/// Starts the server with the program or the folder of programs at `program`; returns its URL
-/// and version.
-pub(crate) fn start(
-    home: &Home,
-    server: &mut Server,
-    program: &Path,
-) -> Result<(String, String), String> {
+/// Starts the server with the program or the folder of programs at `program`.
+pub(crate) fn start(home: &Home, server: &mut Server, program: &Path) -> Result<Started, String> {
     match server.folder().service {
         Service::Redis => {
             let folder = server.folder().dir.clone();
             let command = |port| redis::command(program, &folder, port);
             let hello = |address| redis::hello(address).map_err(|error| error.to_string());
             let (port, version) = spawn(server, command, redis::READY, hello, REDIS_LIMIT)?;
-            Ok((redis::url(port), version))
+            Ok(Started {
+                url: redis::url(port),
+                version,
+                is_first: false,
+            })
         }
         Service::Postgres => {
             let folder = server.folder().clone();
             let data_dir = folder.dir.join("data");
-            data::provide(home, program, &folder.run, &data_dir)?;
+            let is_first = data::provide(home, program, &folder.run, &data_dir)?;
             let command = |port| postgres::command(program, &data_dir, port, home.unprivileged());
             let hello = |address| {
                 postgres::hello(address, "postgres", "postgres").map_err(|error| error.to_string())
             };
             let (port, version) = spawn(server, command, postgres::READY, hello, POSTGRES_LIMIT)?;
-            Ok((postgres::url(port), version))
+            Ok(Started {
+                url: postgres::url(port),
+                version,
+                is_first,
+            })
         }
     }
 }
@@ -64,7 +67,7 @@ fn spawn(
             Ok(version) => return Ok((port, version)),
             Err(reason) => {
                 server.end_child();
-                let taken = reason.contains("ddress already in use");
+                let taken = reason.to_lowercase().contains("address already in use");
                 if !taken || tries == PORTS_TRIED_MAX {
                     return Err(reason);
                 }

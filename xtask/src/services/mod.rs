@@ -80,8 +80,18 @@ pub(crate) struct Running {
     pub(crate) version: String,
     /// The image or the program.
     pub(crate) detail: String,
-    /// From the first step of the source that had it to its first answer.
+    /// From the start of the server to its first answer.
     pub(crate) took: Duration,
+    /// Whether that took making a data folder, which later starts copy.
+    pub(crate) is_first: bool,
+}
+
+/// What a server that was started tells about itself.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) url: String,
+    pub(crate) version: String,
+    pub(crate) is_first: bool,
 }
 
 impl Service {

@@ -144,7 +144,6 @@ fn error_text(body: &[u8]) -> String {
     String::from_utf8_lossy(text).into_owned()
 }
 
-#[cfg(unix)]
 fn run_as(command: &mut Command, account: Option<Account>) {
     use std::os::unix::process::CommandExt;
     if let Some(Account { uid, gid }) = account {
@@ -153,9 +152,6 @@ fn run_as(command: &mut Command, account: Option<Account>) {
     // The log is read for its English words, and the current folder may be closed to `uid`.
     command.env("LC_ALL", "C").current_dir("/");
 }
-
-#[cfg(not(unix))]
-fn run_as(_: &mut Command, _: Option<Account>) {}
 
 #[cfg(test)]
 mod tests {

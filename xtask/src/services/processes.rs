@@ -59,7 +59,7 @@ pub(crate) fn signal(name: &str, pids: &[u32]) {
     if pids.is_empty() {
         return;
     }
-    let mut shell = Command::new("sh");
+    let mut shell = Command::new("/bin/sh");
     shell
         .args(["-c", r#"kill -"$0" "$@""#, name])
         .args(pids.iter().map(u32::to_string));

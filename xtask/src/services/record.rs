@@ -99,7 +99,7 @@ impl Record {
             .clone()
             .map(|running| Fact::Up(running).to_line());
         let lines: Vec<String> = [kept, body, running].into_iter().flatten().collect();
-        lines.join("\n")
+        lines.join("\n") + "\n"
     }
 
     fn from_text(text: &str) -> Self {
@@ -151,6 +151,7 @@ mod tests {
             version: "redis 7.0.15".into(),
             detail: "redis:local".into(),
             took: Duration::from_millis(3),
+            is_first: false,
         };
         let bodies = [
             Body::Process { pid: 77 },

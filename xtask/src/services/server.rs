@@ -83,6 +83,8 @@ impl Server {
     pub(crate) fn end_child(&mut self) {
         if let Some(mut child) = self.child.take() {
             processes::end_family(child.id(), self.folder.service.end_signal(), GRACE);
+            // For us alone this would do; it also covers a system on which no signal went out.
+            let _ = child.kill();
             let _ = child.wait();
         }
     }

@@ -1,11 +1,14 @@
 //! Clears up what runs that are gone have left, and what `services down` is to stop.
 
+use std::fs;
+
 use super::Running;
 use super::container::{self, Engine};
 use super::home::Home;
 use super::processes::{self, Process};
 use super::record::{Body, Record, RunFolder};
 use super::server;
+use crate::workspace::children;
 
 /// Stops what belongs to runs that are gone.
 pub(crate) fn dead(home: &Home) -> Vec<String> {
@@ -46,6 +49,7 @@ pub(crate) fn containers(home: &Home, engine: Engine) {
 
 fn stop_all(home: &Home, also_kept: bool) -> (Vec<Running>, Vec<String>) {
     let (mut stopped, mut failures) = (Vec::new(), Vec::new());
+    remove_drafts(home);
     for folder in RunFolder::all(home) {
         // The record is read before the owner is looked for: an owner that says `kept` and ends
         // in between is seen either alive or with its last word.
@@ -86,6 +90,17 @@ fn is_to_stop(standing: Standing, also_kept: bool) -> bool {
         Standing::Owned => false,
         Standing::Lost => true,
         Standing::Kept { is_alive } => also_kept || !is_alive,
+    }
+}
+
+fn remove_drafts(home: &Home) {
+    let all = processes::snapshot();
+    for draft in children(&home.drafts()) {
+        let run = draft.file_name().unwrap_or_default().to_string_lossy();
+        if !owner_is_alive(&run, &all) {
+            // It costs some space, and the next start tries again.
+            let _ = fs::remove_dir_all(&draft);
+        }
     }
 }
 

@@ -96,11 +96,8 @@ impl Bench {
     }
 
     /// Starts xtask as the leader of a process group, as a shell does.
-    pub(crate) fn start(&self, line: &str) -> Child {
-        self.command(line)
-            .process_group(0)
-            .spawn()
-            .expect("xtask is built")
+    pub(crate) fn start(&self, line: &str) -> Xtask {
+        Xtask::spawn(&mut self.command(line))
     }
 
     /// The process ids that the stand-ins have written into a file.
@@ -146,11 +143,48 @@ impl Bench {
 
 impl Drop for Bench {
     fn drop(&mut self) {
-        // Whatever a failed test has left; a test that passed has left nothing.
+        // Whatever a failed test has left; a test that passed has left nothing. A keeper needs
+        // what is in the folder to clear up.
+        let deadline = Instant::now() + PATIENCE;
+        while !self.run_folders().is_empty() && Instant::now() < deadline && thread::panicking() {
+            thread::sleep(Duration::from_millis(20));
+        }
         for pid in self.pids("pids") {
             signal("KILL", &pid.to_string());
         }
         let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// An xtask at work, which ends with its test.
+#[derive(Debug)]
+pub(crate) struct Xtask(Child);
+
+impl Xtask {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        Self(command.process_group(0).spawn().expect("xtask is built"))
+    }
+
+    /// As Ctrl-C at a terminal: the whole process group gets it.
+    pub(crate) fn interrupt(&mut self) {
+        signal("INT", &format!("-{}", self.0.id()));
+        let status = self.0.wait().expect("it is our child");
+        assert!(!status.success(), "{status}");
+    }
+
+    /// No code of its own runs any more, and its children go on.
+    pub(crate) fn kill(&mut self) {
+        self.0
+            .kill()
+            .and_then(|()| self.0.wait())
+            .expect("it is our child");
+    }
+}
+
+impl Drop for Xtask {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

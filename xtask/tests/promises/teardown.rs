@@ -1,11 +1,9 @@
 //! However a run ends, it leaves no process and no folder.
 
-use std::process::Child;
-
-use crate::support::{Bench, is_alive, signal, wait_for};
+use crate::support::{Bench, Xtask, is_alive, signal, wait_for};
 
 /// A bench on which the tests have just begun, and never end by themselves.
-fn in_the_middle() -> (Bench, Child) {
+fn in_the_middle() -> (Bench, Xtask) {
     let bench = Bench::new();
     bench.redis();
     // The tests and a process that they started.
@@ -22,9 +20,7 @@ fn in_the_middle() -> (Bench, Child) {
 #[test]
 fn ctrl_c_leaves_nothing_behind() {
     let (bench, mut xtask) = in_the_middle();
-    signal("INT", &format!("-{}", xtask.id()));
-    let status = xtask.wait().expect("it is our child");
-    assert!(!status.success(), "{status}");
+    xtask.interrupt();
     bench.assert_nothing_is_left("pids");
     bench.assert_nothing_is_left("tests");
 }
@@ -32,10 +28,7 @@ fn ctrl_c_leaves_nothing_behind() {
 #[test]
 fn a_killed_xtask_leaves_neither_servers_nor_tests_behind() {
     let (bench, mut xtask) = in_the_middle();
-    xtask
-        .kill()
-        .and_then(|()| xtask.wait())
-        .expect("it is our child");
+    xtask.kill();
     bench.assert_nothing_is_left("pids");
     bench.assert_nothing_is_left("tests");
 }
@@ -46,10 +39,7 @@ fn what_a_crash_left_behind_is_swept_at_the_next_start() {
     let keeper = keeper_of(&bench);
     signal("KILL", &keeper.to_string());
     wait_for("the keeper to die", || !is_alive(keeper));
-    xtask
-        .kill()
-        .and_then(|()| xtask.wait())
-        .expect("it is our child");
+    xtask.kill();
     for pid in bench.pids("tests") {
         signal("KILL", &pid.to_string());
     }
@@ -97,8 +87,7 @@ fn a_run_that_goes_on_is_not_touched_by_another() {
         .run("services down")
         .assert_says(0, &["nothing was up"]);
     assert!(is_alive(server));
-    signal("INT", &format!("-{}", xtask.id()));
-    xtask.wait().expect("it is our child");
+    xtask.interrupt();
     bench.assert_nothing_is_left("pids");
 }
 

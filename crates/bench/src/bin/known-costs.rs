@@ -15,10 +15,10 @@ fn work(units: u64) -> u64 {
 fn main() -> ExitCode {
     Bench::new("known-costs")
         .row(
-            Row::new("twice the work")
-                .ours("double", |_size| each(|| work(8)))
-                .peer("single", |_size| each(|| work(4)))
-                .peer("triple", |_size| each(|| work(12))),
+            Row::new("a hundred times the work")
+                .ours("hundred", |_size| each(|| work(100)))
+                .peer("one", |_size| each(|| work(1)))
+                .peer("thousand", |_size| each(|| work(1_000))),
         )
         .row(
             Row::new("three allocations of 1000 bytes").ours("vectors", |_size| {

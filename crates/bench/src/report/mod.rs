@@ -119,6 +119,15 @@ impl Report {
     }
 }
 
+impl Report {
+    /// The table as a page for the book.
+    #[must_use]
+    pub fn page(&self) -> String {
+        let Self { bench, .. } = self;
+        format!("<!-- Written by `cargo xtask bench {bench}`. -->\n\n```text\n{self}```\n")
+    }
+}
+
 impl Growth {
     /// From one row's reports, in the order of its sizes. `None` for fewer than two.
     pub(crate) fn of(sizes: &[RowReport]) -> Option<Self> {
