@@ -1,5 +1,7 @@
 //! Where a report is written: escaped, bounded, and safe from the `Display` of others.
 
+#[cfg(feature = "std")]
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt::{self, Display, Write};
 use core::panic::Location;
@@ -130,9 +132,16 @@ impl Sink {
 fn guarded<R>(run: impl FnOnce() -> R) -> Option<R> {
     // What may be left half done is the output, and the report goes on after it.
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(run))
-        // The drop of the payload is foreign code as well.
-        .map_err(core::mem::forget)
+        .map_err(discard)
         .ok()
+}
+
+/// Drops what `panic!` makes. The drop of anything else is foreign code, which may panic again.
+#[cfg(feature = "std")]
+fn discard(payload: Box<dyn core::any::Any + Send>) {
+    if !payload.is::<&'static str>() && !payload.is::<String>() {
+        core::mem::forget(payload);
+    }
 }
 
 #[cfg(not(feature = "std"))]
