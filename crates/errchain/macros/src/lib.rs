@@ -17,12 +17,22 @@ mod traced;
 ///
 /// # Examples
 ///
-/// ```ignore
-/// #[errchain::traced]
-/// async fn load(id: u64) -> errchain::Result<User> {
-///     let row = fetch(id).await?; // a hop
-///     Ok(row.try_into()?) // and another
+/// ```
+/// use errchain::{Result, traced};
+///
+/// #[traced]
+/// fn port(text: &str) -> Result<u16> {
+///     Ok(text.trim().parse()?) // where a foreign error came in
 /// }
+///
+/// #[traced]
+/// fn address(text: &str) -> Result<(String, u16)> {
+///     let port = port(text)?; // a hop
+///     Ok(("localhost".to_owned(), port))
+/// }
+///
+/// let error = address("http").unwrap_err();
+/// assert_eq!(error.hops().count(), 1);
 /// ```
 #[proc_macro_attribute]
 pub fn traced(

@@ -52,6 +52,7 @@ fn scenario() -> Error {
         .expect_err("nothing is found")
 }
 
+#[cfg_attr(miri, ignore = "it reads files, which Miri keeps it from")]
 #[test]
 fn one_scenario_renders_to_every_format_as_recorded() {
     let error = scenario();
