@@ -31,12 +31,23 @@ pub(super) fn function_cap(source: &Source) -> Vec<Finding> {
 
 /// A library's root is its table of contents.
 pub(super) fn bare_crate_root(source: &Source) -> Vec<Finding> {
-    const ALLOWED: [&str; 6] = ["mod ", "pub mod ", "pub(crate) mod ", "pub use ", "#", "}"];
+    const ALLOWED: [&str; 7] = [
+        "mod ",
+        "pub mod ",
+        "pub(crate) mod ",
+        "pub use ",
+        // Where a crate without `std` says so.
+        "extern crate ",
+        "#",
+        "}",
+    ];
     if !source.is_published || !source.path.ends_with("/src/lib.rs") {
         return Vec::new();
     }
     let mut findings = Vec::new();
     let mut next = 0;
+    // The compiler wants the entry of a macro in the crate root, and nowhere else.
+    let mut is_entry = false;
     for (number, line) in source.shipped() {
         let code = line.code.trim();
         if number <= next || code.is_empty() {
@@ -45,12 +56,14 @@ pub(super) fn bare_crate_root(source: &Source) -> Vec<Finding> {
         if code.starts_with('#') {
             // An attribute ends with its bracket; what it is for comes after.
             next = end_of_attribute(source, number);
+            is_entry |= code.starts_with("#[proc_macro");
             continue;
         }
-        if !ALLOWED.iter().any(|start| code.starts_with(start)) {
+        if !is_entry && !ALLOWED.iter().any(|start| code.starts_with(start)) {
             let text = "only docs, `mod` and `pub use` belong here; move this to a module";
             findings.push((number, text.to_owned()));
         }
+        is_entry = false;
         next = source.end_of_item(number - 1) + 1;
     }
     findings
@@ -117,6 +130,10 @@ mod tests {
     fn a_crate_root_that_holds_code_is_found() {
         let good = "//! Docs.\n#![cfg_attr(docsrs, feature(doc_cfg))]\n#![doc = include_str!(\n    \"../README.md\"\n)]\n\nmod a;\n#[cfg(feature = \"b\")]\npub mod b;\n\npub use a::{\n    A,\n    B,\n};\n";
         assert_eq!(bare_crate_root(&source("crates/x/src/lib.rs", good)), []);
+        let entry = format!(
+            "extern crate alloc;\n{good}\n#[proc_macro_attribute]\npub fn c() {{\n    d();\n}}\n"
+        );
+        assert_eq!(bare_crate_root(&source("crates/x/src/lib.rs", &entry)), []);
         let bad = format!("{good}\npub fn c() {{\n    d();\n}}\n");
         assert_eq!(
             bare_crate_root(&source("crates/x/src/lib.rs", &bad)).len(),

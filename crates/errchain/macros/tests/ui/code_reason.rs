@@ -1,0 +1,3 @@
+errchain::code!(WRONG: "user", "not found", errchain::Kind::NotFound, "Title");
+
+fn main() {}

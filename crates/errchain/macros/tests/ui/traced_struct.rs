@@ -1,0 +1,4 @@
+#[errchain::traced]
+struct Number(u8);
+
+fn main() {}

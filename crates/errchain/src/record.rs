@@ -1,0 +1,104 @@
+//! What the record log holds.
+
+use core::fmt;
+use core::panic::Location;
+
+use crate::raw::ContextRecord;
+use crate::{Code, Value};
+
+/// One thing that was added to an error on its way up. The log is append-only and open: a new
+/// kind of record is a new variant here and nothing in `raw`.
+#[derive(Debug)]
+pub(crate) enum Record {
+    Context(ContextRecord),
+    Field(Field),
+    Hops(Hops),
+    #[cfg(feature = "backtrace")]
+    Stack(crate::capture::Backtrace),
+    /// The code that another one has replaced since.
+    Recoded(&'static Code),
+}
+
+impl Record {
+    /// Dropping it does something.
+    #[inline]
+    pub(crate) fn owns_memory(&self) -> bool {
+        match self {
+            Self::Context(context) => context.owns_memory(),
+            Self::Field(field) => matches!(field.value, Value::Text(_) | Value::Display(_)),
+            #[cfg(feature = "backtrace")]
+            Self::Stack(_) => true,
+            Self::Hops(_) | Self::Recoded(_) => false,
+        }
+    }
+}
+
+// Six of them lie in the node: a word more each would be a cache line more per error.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Record>() == 48);
+
+/// A key with a value: see [`Error::with`](crate::Error::with).
+pub struct Field {
+    key: &'static str,
+    value: Value,
+    is_public: bool,
+}
+
+impl Field {
+    pub(crate) const fn new(key: &'static str, value: Value, is_public: bool) -> Self {
+        Self {
+            key,
+            value,
+            is_public,
+        }
+    }
+
+    /// What the value is called.
+    #[must_use]
+    pub const fn key(&self) -> &'static str {
+        self.key
+    }
+
+    /// The value.
+    #[must_use]
+    pub const fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// A client may see it.
+    #[must_use]
+    pub const fn is_public(&self) -> bool {
+        self.is_public
+    }
+}
+
+impl fmt::Debug for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.key, self.value)
+    }
+}
+
+/// A run of hops. Several share one record, because traced code makes many of them in a row.
+#[derive(Debug)]
+pub(crate) struct Hops([Option<&'static Location<'static>>; 5]);
+
+impl Hops {
+    pub(crate) const fn new(at: &'static Location<'static>) -> Self {
+        Self([Some(at), None, None, None, None])
+    }
+
+    /// Adds one if there is room.
+    #[inline]
+    pub(crate) fn push(&mut self, at: &'static Location<'static>) -> bool {
+        let free = self.0.iter_mut().find(|slot| slot.is_none());
+        let has_room = free.is_some();
+        if let Some(slot) = free {
+            *slot = Some(at);
+        }
+        has_room
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'static Location<'static>> {
+        self.0.iter().map_while(|slot| *slot)
+    }
+}

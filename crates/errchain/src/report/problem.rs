@@ -1,0 +1,96 @@
+//! The members of a problem document (RFC 9457).
+
+use alloc::string::String;
+
+use super::json::value;
+use super::sink::Sink;
+use crate::{Error, Field};
+
+/// The members that are not the error's own.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Place<'a> {
+    pub(crate) type_base: Option<&'a str>,
+    pub(crate) instance: Option<&'a str>,
+}
+
+/// The whole document. Everything in it is public.
+pub(crate) fn render(error: &Error, place: Place<'_>) -> String {
+    let mut sink = Sink::json();
+    write(error, place, &mut sink);
+    sink.finish()
+}
+
+fn write(error: &Error, place: Place<'_>, sink: &mut Sink) {
+    sink.raw("{\"type\":\"");
+    match (place.type_base, error.code()) {
+        (Some(base), Some(code)) => {
+            sink.text(base);
+            sink.text(code.domain());
+            sink.raw("/");
+            sink.text(code.reason());
+        }
+        _ => sink.raw("about:blank"),
+    }
+    sink.raw("\",\"title\":\"");
+    sink.text(error.public_title());
+    sink.raw("\",\"status\":");
+    sink.number(error.public_kind().http_status());
+    if let Some(instance) = place.instance {
+        sink.raw(",\"instance\":\"");
+        sink.text(instance);
+        sink.raw("\"");
+    }
+    if let Some(code) = error.code() {
+        sink.raw(",\"code\":\"");
+        sink.text(code.domain());
+        sink.raw("/");
+        sink.text(code.reason());
+        sink.raw("\"");
+    }
+    fields(error, sink);
+    sink.raw("}");
+}
+
+/// The public fields as one member with a member each. A key that was given more than once has
+/// an array of its values, in their order.
+fn fields(error: &Error, sink: &mut Sink) {
+    let public = || error.fields().filter(|field| field.is_public());
+    let mut is_first = true;
+    for (index, field) in public().enumerate() {
+        if public()
+            .take(index)
+            .any(|earlier| earlier.key() == field.key())
+        {
+            continue;
+        }
+        if !sink.has_room() {
+            break;
+        }
+        sink.raw(if is_first { ",\"fields\":{\"" } else { ",\"" });
+        is_first = false;
+        sink.text(field.key());
+        sink.raw("\":");
+        values(sink, || public().filter(|other| other.key() == field.key()));
+    }
+    sink.raw(if is_first { "" } else { "}" });
+}
+
+fn values<'f, I>(sink: &mut Sink, same_key: impl Fn() -> I)
+where
+    I: Iterator<Item = &'f Field>,
+{
+    let is_alone = same_key().nth(1).is_none();
+    if !is_alone {
+        sink.raw("[");
+    }
+    for (index, field) in same_key().enumerate() {
+        if !sink.has_room() {
+            break;
+        }
+        if index > 0 {
+            sink.raw(",");
+        }
+        value(sink, field.value());
+    }
+    sink.raw(if is_alone { "" } else { "]" });
+}

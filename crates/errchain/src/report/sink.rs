@@ -1,0 +1,216 @@
+//! Where a report is written: escaped, bounded, and safe from the `Display` of others.
+
+#[cfg(feature = "std")]
+use alloc::boxed::Box;
+use alloc::string::String;
+use core::fmt::{self, Display, Write};
+use core::panic::Location;
+
+use super::escape::{self, Target};
+
+/// The most that a report has.
+pub(super) const MAX_REPORT_BYTES: usize = 256 * 1024;
+/// The most that a report has of one text. Beyond it the text is cut, and says so.
+pub(super) const MAX_TEXT_BYTES: usize = 4 * 1024;
+/// What has to be left for one more item: a text, a location, and all that stands around them.
+const ITEM_BYTES: usize = 2 * MAX_TEXT_BYTES;
+
+/// A buffer that every part of a report goes through. It never fails, so that the parts need not
+/// either.
+pub(super) struct Sink {
+    out: String,
+    target: Target,
+}
+
+impl Sink {
+    /// For lines of text.
+    pub(super) fn line() -> Self {
+        Self {
+            out: String::with_capacity(256),
+            target: Target::Line,
+        }
+    }
+
+    /// For JSON, which is seldom shorter.
+    pub(super) fn json() -> Self {
+        Self {
+            out: String::with_capacity(1_024),
+            target: Target::Json,
+        }
+    }
+
+    pub(super) fn finish(self) -> String {
+        self.out
+    }
+
+    /// One more item fits. Whoever writes items in a loop asks before each.
+    pub(super) fn has_room(&self) -> bool {
+        self.out.len() + ITEM_BYTES <= MAX_REPORT_BYTES
+    }
+
+    /// As many whole lines of an escaped text as fit.
+    #[cfg(feature = "backtrace")]
+    pub(super) fn fitting_lines<'t>(&self, text: &'t str) -> &'t str {
+        let room = MAX_REPORT_BYTES.saturating_sub(self.out.len() + ITEM_BYTES);
+        if text.len() <= room {
+            return text;
+        }
+        let end = text.as_bytes()[..room]
+            .iter()
+            .rposition(|byte| *byte == b'\n');
+        &text[..end.unwrap_or_default()]
+    }
+
+    /// Writes what this crate has chosen itself, as it is.
+    #[inline]
+    pub(super) fn raw(&mut self, text: &str) {
+        self.out.push_str(text);
+    }
+
+    /// Writes an integer.
+    pub(super) fn integer(&mut self, mut integer: u64) {
+        const MAX_DIGITS: usize = 20;
+        let mut digits = [b'0'; MAX_DIGITS];
+        let mut start = MAX_DIGITS;
+        loop {
+            start -= 1;
+            digits[start] = b"0123456789"[usize::try_from(integer % 10).unwrap_or_default()];
+            integer /= 10;
+            if integer == 0 {
+                break;
+            }
+        }
+        self.raw(str::from_utf8(&digits[start..]).unwrap_or_default());
+    }
+
+    /// Writes a number or the like, whose `Display` is known to be short and harmless.
+    pub(super) fn number(&mut self, number: impl Display) {
+        // Writing to a `String` never fails.
+        let _ = write!(self.out, "{number}");
+    }
+
+    /// Writes `file:line:column`.
+    pub(super) fn location(&mut self, at: &Location<'_>) {
+        self.text(at.file());
+        self.raw(":");
+        self.integer(at.line().into());
+        self.raw(":");
+        self.integer(at.column().into());
+    }
+
+    /// Writes a text, escaped and cut.
+    pub(super) fn text(&mut self, text: &str) {
+        let mut bounded = Bounded::new(self);
+        // Nothing fails but for the bound.
+        if bounded.write_str(text).is_err() {
+            self.mark_cut();
+        }
+    }
+
+    /// Writes whatever the `Display` of somebody else writes, escaped and cut. It may fail and,
+    /// with the feature `std`, panic.
+    pub(super) fn foreign(&mut self, value: &dyn Display) {
+        let mut bounded = Bounded::new(self);
+        let outcome = guarded(|| write!(bounded, "{value}"));
+        match outcome {
+            _ if bounded.is_cut => self.mark_cut(),
+            Some(Ok(())) => {}
+            Some(Err(_)) => self.raw("<display failed>"),
+            None => self.raw("<display panicked>"),
+        }
+    }
+
+    fn mark_cut(&mut self) {
+        self.raw("… (cut at ");
+        self.number(MAX_TEXT_BYTES);
+        self.raw(" bytes)");
+    }
+}
+
+/// Runs foreign code. `None` says that it panicked.
+#[cfg(feature = "std")]
+fn guarded<R>(run: impl FnOnce() -> R) -> Option<R> {
+    // What may be left half done is the output, and the report goes on after it.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run))
+        .map_err(discard)
+        .ok()
+}
+
+/// Drops what `panic!` makes. The drop of anything else is foreign code, which may panic again.
+#[cfg(feature = "std")]
+fn discard(payload: Box<dyn core::any::Any + Send>) {
+    if !payload.is::<&'static str>() && !payload.is::<String>() {
+        core::mem::forget(payload);
+    }
+}
+
+#[cfg(not(feature = "std"))]
+#[expect(clippy::unnecessary_wraps, reason = "with `std` it can fail")]
+fn guarded<R>(run: impl FnOnce() -> R) -> Option<R> {
+    Some(run())
+}
+
+/// A `Sink` as a writer of one text.
+struct Bounded<'s> {
+    sink: &'s mut Sink,
+    /// Where the text may end at the latest.
+    end: usize,
+    /// The text is longer than it may be.
+    is_cut: bool,
+}
+
+impl<'s> Bounded<'s> {
+    fn new(sink: &'s mut Sink) -> Self {
+        Self {
+            end: sink.out.len() + MAX_TEXT_BYTES,
+            sink,
+            is_cut: false,
+        }
+    }
+
+    /// The longest start of the text that still fits when it is escaped.
+    #[cold]
+    fn fitting<'t>(&self, text: &'t str) -> &'t str {
+        let target = self.sink.target;
+        let mut left = self.end - self.sink.out.len();
+        for (index, character) in text.char_indices() {
+            match left.checked_sub(escape::escaped_len(character, target)) {
+                Some(rest) => left = rest,
+                None => return &text[..index],
+            }
+        }
+        text
+    }
+}
+
+impl Write for Bounded<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.is_cut {
+            return Err(fmt::Error);
+        }
+        // No character needs more than six times its bytes. Counting is for what is near the end.
+        let is_short = self.sink.out.len() + text.len() * 6 <= self.end;
+        let fitting = if is_short { text } else { self.fitting(text) };
+        escape::write(&mut self.sink.out, fitting, self.sink.target);
+        self.is_cut = fitting.len() < text.len();
+        if self.is_cut { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_written_as_display_writes_them() {
+        for integer in [0, 7, 10, 4_294_967_295, u64::MAX] {
+            let mut sink = Sink::line();
+            sink.integer(integer);
+            sink.raw(" ");
+            sink.number(integer);
+            let text = sink.finish();
+            let (ours, display) = text.split_once(' ').unwrap_or_default();
+            assert_eq!(ours, display);
+        }
+    }
+}
