@@ -1,18 +1,17 @@
 //! The parts of the service, wired together.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::Args;
-use crate::api::router;
 use crate::server::{Limits, Server, Summary};
 use crate::store::{PostgresStore, SqliteStore, UserStore};
 use crate::telemetry;
+use crate::{Args, LastError, api, operator};
 
 /// How many ports are tried after the one that was asked for.
 const PORTS_TRIED: u16 = 100;
@@ -22,6 +21,8 @@ const PORTS_TRIED: u16 = 100;
 pub struct App {
     listener: TcpListener,
     addr: SocketAddr,
+    operator: TcpListener,
+    operator_addr: SocketAddr,
     store: Arc<dyn UserStore>,
     store_name: &'static str,
 }
@@ -34,14 +35,13 @@ impl App {
     /// A [`StartError`] that says what to change.
     pub async fn start(args: &Args) -> Result<Self, StartError> {
         let (store, store_name) = open_store(args).await?;
-        let listener = bind(args).await?;
-        let addr = listener.local_addr().map_err(|source| StartError::Listen {
-            addr: SocketAddr::new(args.host, args.port),
-            source,
-        })?;
+        let (listener, addr) = bind(SocketAddr::new(args.host, args.port)).await?;
+        let (operator, operator_addr) = bind((Ipv4Addr::LOCALHOST, 0).into()).await?;
         Ok(Self {
             listener,
             addr,
+            operator,
+            operator_addr,
             store,
             store_name,
         })
@@ -53,6 +53,13 @@ impl App {
         self.addr
     }
 
+    /// Where the operator's view is served: on the loopback interface, whatever the service
+    /// listens on.
+    #[must_use]
+    pub const fn operator_addr(&self) -> SocketAddr {
+        self.operator_addr
+    }
+
     /// What keeps the users, for people.
     #[must_use]
     pub const fn store_name(&self) -> &'static str {
@@ -62,10 +69,14 @@ impl App {
     /// Serves until `stop` is cancelled, then drains.
     pub async fn run(self, stop: CancellationToken) -> Summary {
         let metrics = telemetry::metrics();
-        let router = router(Arc::clone(&self.store), metrics.clone());
-        let serving = Server::new(Limits::default()).serve(self.listener, router, stop);
-        let summary = tokio::select! {
-            summary = serving => summary,
+        let last_error = LastError::default();
+        let router = api::router(Arc::clone(&self.store), metrics.clone(), &last_error);
+        let server = Server::new(Limits::default());
+        let operator = operator::router(last_error);
+        let operator = server.clone().serve(self.operator, operator, stop.clone());
+        let serving = server.serve(self.listener, router, stop);
+        let (summary, _of_the_operator) = tokio::select! {
+            both = async { tokio::join!(serving, operator) } => both,
             never = telemetry::upkeep(&metrics) => never,
         };
         self.store.close().await;
@@ -113,28 +124,18 @@ fn without_credentials(url: &str) -> String {
 }
 
 /// Listens on the port asked for, or on the first free one after it.
-async fn bind(args: &Args) -> Result<TcpListener, StartError> {
-    let asked = SocketAddr::new(args.host, args.port);
+async fn bind(asked: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let mut addr = asked;
     loop {
-        let error = match TcpListener::bind(addr).await {
-            Ok(listener) => return Ok(listener),
+        let listening = TcpListener::bind(addr).await;
+        let source = match listening.and_then(|it| Ok((it.local_addr()?, it))) {
+            Ok((addr, listener)) => return Ok((listener, addr)),
             Err(error) => error,
         };
-        let next = addr.port().checked_add(1);
-        match next {
-            Some(next)
-                if error.kind() == io::ErrorKind::AddrInUse
-                    && next - asked.port() <= PORTS_TRIED =>
-            {
-                addr.set_port(next);
-            }
-            _ => {
-                return Err(StartError::Listen {
-                    addr,
-                    source: error,
-                });
-            }
+        let is_taken = source.kind() == io::ErrorKind::AddrInUse;
+        match addr.port().checked_add(1) {
+            Some(next) if is_taken && next - asked.port() <= PORTS_TRIED => addr.set_port(next),
+            _ => return Err(StartError::Listen { addr, source }),
         }
     }
 }

@@ -7,6 +7,7 @@
 pub mod api;
 mod app;
 mod args;
+mod operator;
 mod problem;
 pub mod server;
 pub mod store;
@@ -15,4 +16,4 @@ pub mod user;
 
 pub use app::{App, StartError};
 pub use args::{Args, LogFormat};
-pub use problem::Problem;
+pub use operator::LastError;

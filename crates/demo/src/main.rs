@@ -58,9 +58,11 @@ demo listens on http://{addr} ({})
   curl -i 'http://{addr}/users?limit=10'
   curl -i http://{addr}/health/ready
 
+The last error, as only this machine may see it: http://{}/last-error
 Ctrl-C finishes the requests that are under way and stops; a second one stops at once.
 ",
-        app.store_name()
+        app.store_name(),
+        app.operator_addr(),
     ));
 }
 

@@ -31,6 +31,7 @@ pub struct Code {
     title: &'static str,
     kind: Kind,
     retry: Retry,
+    http_status: u16,
     #[cfg(feature = "backtrace")]
     capture: Option<bool>,
 }
@@ -71,6 +72,7 @@ impl Code {
             title,
             kind,
             retry,
+            http_status: kind.http_status(),
             #[cfg(feature = "backtrace")]
             capture: None,
         }
@@ -81,6 +83,22 @@ impl Code {
     #[must_use]
     pub const fn with_retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
+        self
+    }
+
+    /// Replaces the HTTP status of the kind, where HTTP tells apart what the sixteen kinds do not:
+    /// 412 and 428 are both a failed precondition.
+    ///
+    /// # Panics
+    ///
+    /// If it is not from 400 to 599. In a `static` or `const` that is an error at compile time.
+    #[must_use]
+    pub const fn with_http_status(mut self, status: u16) -> Self {
+        assert!(
+            status >= 400 && status <= 599,
+            "the HTTP status of a code is from 400 to 599"
+        );
+        self.http_status = status;
         self
     }
 
@@ -132,6 +150,12 @@ impl Code {
     #[must_use]
     pub const fn retry(&self) -> Retry {
         self.retry
+    }
+
+    /// The HTTP status: that of the kind, unless the code has its own.
+    #[must_use]
+    pub const fn http_status(&self) -> u16 {
+        self.http_status
     }
 
     /// Same domain and same reason.
@@ -196,6 +220,12 @@ impl<'a> CodeRef<'a> {
     #[must_use]
     pub const fn retry(self) -> Retry {
         self.0.retry
+    }
+
+    /// The HTTP status: that of the kind, unless the code has its own.
+    #[must_use]
+    pub const fn http_status(self) -> u16 {
+        self.0.http_status
     }
 }
 

@@ -174,10 +174,10 @@ macro_rules! code {
     (
         $(#[$attribute:meta])*
         $visibility:vis $name:ident: $domain:expr, $reason:expr, $kind:expr, $title:expr
-        $(, retry = $retry:expr)? $(, capture = $capture:expr)? $(,)?
+        $(, retry = $retry:expr)? $(, http_status = $status:expr)? $(, capture = $capture:expr)? $(,)?
     ) => {
         $(#[$attribute])*
         $visibility static $name: $crate::Code =
-            $crate::Code::new($domain, $reason, $kind, $title)$(.with_retry($retry))?$(.with_capture($capture))?;
+            $crate::Code::new($domain, $reason, $kind, $title)$(.with_retry($retry))?$(.with_http_status($status))?$(.with_capture($capture))?;
     };
 }

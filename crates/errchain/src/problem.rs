@@ -14,7 +14,8 @@ use crate::{CodeRef, Error, Retry};
 ///
 /// `title` and `status` are those of the code, `code` is its domain and reason, and public
 /// fields are members of `fields`; a key that was given more than once has an array of its
-/// values there. An error without a code is the server's fault: its status is 500 or above,
+/// values there. The public field `detail` is the member of that name: what the standard wants
+/// said about this very occurrence. An error without a code is the server's fault: its status is 500 or above,
 /// whatever its cause was.
 ///
 /// # Examples
@@ -68,8 +69,8 @@ impl<'a> Problem<'a> {
     /// The status alone.
     #[must_use]
     pub fn status(self) -> StatusCode {
-        let status = self.error.public_kind().http_status();
-        // Every kind has a status from 400 to 599.
+        let status = self.error.public_status();
+        // Every kind and every code has a status from 400 to 599.
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 

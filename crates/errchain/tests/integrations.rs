@@ -69,6 +69,23 @@ fn a_problem_without_a_code_is_the_servers() {
 }
 
 #[test]
+fn a_code_may_have_a_status_of_its_own_and_an_occurrence_a_detail() {
+    code!(CHANGED: "user", "CHANGED", Kind::FailedPrecondition, "Changed", http_status = 412);
+    let error = err!(CHANGED)
+        .public("detail", "Read it again.")
+        .public("current", 7);
+    let document = problem(&error);
+    assert_eq!(document["status"], 412);
+    assert_eq!(document["detail"], "Read it again.");
+    assert_eq!(document["fields"], serde_json::json!({"current": 7}));
+    assert_eq!(error.problem().status(), 412);
+    assert_eq!(error.kind(), Kind::FailedPrecondition);
+
+    let internal = problem(&err!(CHANGED).with("detail", "canary"));
+    assert_eq!(internal.get("detail"), None, "{internal}");
+}
+
+#[test]
 fn a_response_carries_the_document_and_the_error() {
     let response = err!(BUSY).with("shard", 3).into_response();
     assert_eq!(response.status(), 429);

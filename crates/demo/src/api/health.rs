@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use errchain::{Context, Result};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::Store;
-use crate::Problem;
+use crate::store::UNAVAILABLE;
 
 /// Shorter than the time that a load balancer waits for its probe.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -19,12 +19,9 @@ pub(super) async fn live() -> Json<Value> {
     Json(json!({"status": "ok"}))
 }
 
-pub(super) async fn ready(State(store): State<Store>) -> Result<Json<Value>, Problem> {
-    match timeout(PROBE_TIMEOUT, store.ping()).await {
-        Ok(Ok(())) => Ok(Json(json!({"status": "ok"}))),
-        Ok(Err(error)) => Err(error.into()),
-        Err(_elapsed) => Err(Problem::of(StatusCode::SERVICE_UNAVAILABLE)
-            .detail("The database does not answer at the moment.")
-            .retry_after_secs(1)),
-    }
+#[errchain::traced]
+pub(super) async fn ready(State(store): State<Store>) -> Result<Json<Value>> {
+    let answer = timeout(PROBE_TIMEOUT, store.ping()).await;
+    answer.code(&UNAVAILABLE)??;
+    Ok(Json(json!({"status": "ok"})))
 }

@@ -3,16 +3,16 @@
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode};
 use bytes::{Buf, Bytes};
+use errchain::{Error, Result};
 use http_body_util::BodyExt;
 use serde::Serialize;
 
 use super::Store;
 use super::lines::{Lines, TooLong};
-use super::problems::of_body;
-use crate::Problem;
+use super::refusal::{MEDIA_TYPE, of_body, refused};
 use crate::user::{Draft, User, UserInput};
 
 const LINE_BYTES_MAX: usize = 8 * 1_024;
@@ -50,14 +50,17 @@ struct Refusal {
 /// Imports the valid lines and reports the others. It answers when all that it reports as imported
 /// is stored. If the body breaks off, what was imported until then stays, and the problem document
 /// says how much that is.
+#[errchain::traced]
 pub(super) async fn import(
     State(store): State<Store>,
     headers: HeaderMap,
     mut body: Body,
-) -> Result<Json<Report>, Problem> {
+) -> Result<Json<Report>> {
     if !is_ndjson(&headers) {
-        return Err(Problem::of(StatusCode::UNSUPPORTED_MEDIA_TYPE)
-            .detail("Send one user per line with the header Content-Type: application/x-ndjson."));
+        return Err(refused(
+            &MEDIA_TYPE,
+            "Send one user per line with the header Content-Type: application/x-ndjson.",
+        ));
     }
     let mut lines = Lines::new(LINE_BYTES_MAX);
     let mut import = Import::new(store);
@@ -118,7 +121,7 @@ impl Import {
         }
     }
 
-    async fn line(&mut self, mut line: Result<Bytes, TooLong>) -> Result<(), Problem> {
+    async fn line(&mut self, mut line: Result<Bytes, TooLong>) -> Result<()> {
         self.lines_seen += 1;
         if let (1, Ok(first)) = (self.lines_seen, &mut line)
             && first.starts_with(BYTE_ORDER_MARK)
@@ -139,10 +142,10 @@ impl Import {
         Ok(())
     }
 
-    async fn store_batch(&mut self) -> Result<(), Problem> {
+    async fn store_batch(&mut self) -> Result<()> {
         let stored = match self.store.insert_free(&self.batch).await {
             Ok(stored) => stored,
-            Err(error) => return Err(self.stopped(error.into())),
+            Err(error) => return Err(self.stopped(error)),
         };
         let batch = std::mem::take(&mut self.batch);
         let batch_lines = std::mem::take(&mut self.batch_lines);
@@ -164,10 +167,10 @@ impl Import {
         }
     }
 
-    fn stopped(&self, problem: Problem) -> Problem {
-        problem
-            .with("imported", self.report.imported)
-            .with("refused", self.report.refused)
+    fn stopped(&self, error: Error) -> Error {
+        error
+            .public("imported", self.report.imported)
+            .public("refused", self.report.refused)
     }
 }
 

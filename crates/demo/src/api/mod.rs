@@ -6,7 +6,7 @@ mod health;
 mod import;
 mod lines;
 mod observe;
-mod problems;
+mod refusal;
 mod users;
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower::ServiceBuilder;
@@ -22,6 +22,7 @@ use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
+use crate::LastError;
 use crate::store::UserStore;
 
 /// A user takes less than 2 KiB, however it is escaped.
@@ -36,7 +37,7 @@ const IMPORT_TIMEOUT: Duration = Duration::from_mins(10);
 type Store = Arc<dyn UserStore>;
 
 /// Makes the routes of the service.
-pub fn router(store: Store, metrics: PrometheusHandle) -> Router {
+pub fn router(store: Store, metrics: PrometheusHandle, last_error: &LastError) -> Router {
     let users = Router::new()
         .route("/users", get(users::list).post(users::create))
         .route(
@@ -67,7 +68,7 @@ pub fn router(store: Store, metrics: PrometheusHandle) -> Router {
                         .on_response(observe::finished)
                         .on_failure(()),
                 )
-                .layer(from_fn(observe::measure)),
+                .layer(from_fn_with_state(last_error.clone(), observe::measure)),
         )
 }
 

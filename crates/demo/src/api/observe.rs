@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use metrics::{gauge, histogram};
 use tokio::time::Instant;
 use tracing::Span;
 use tracing::field::Empty;
+
+use crate::LastError;
 
 /// The span of one request. The query stays out of it: it may hold what a log must not.
 pub(super) fn span<B>(request: &axum::http::Request<B>) -> Span {
@@ -26,8 +28,13 @@ pub(super) fn finished<B>(response: &axum::http::Response<B>, latency: Duration,
     tracing::info!(parent: span, ?latency, "finished");
 }
 
-/// Counts the requests under way, and how long they take until their answer begins.
-pub(super) async fn measure(request: Request, next: Next) -> Response {
+/// Counts the requests under way, and how long they take until their answer begins, and passes on
+/// the errors that they end in.
+pub(super) async fn measure(
+    State(last_error): State<LastError>,
+    request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     // The set of label values must be bounded, and a client can invent methods and paths.
     let method = match request.method().as_str() {
@@ -45,6 +52,9 @@ pub(super) async fn measure(request: Request, next: Next) -> Response {
         "http_response_status_code" => response.status().as_str().to_owned(),
     )
     .record(started.elapsed());
+    if let Some(error) = response.extensions().get() {
+        last_error.is(error);
+    }
     response
 }
 

@@ -4,34 +4,37 @@ use axum::extract::State;
 use axum::http::header::{ETAG, LINK, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use errchain::Result;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Store;
 use super::condition::{Condition, etag};
 use super::extract::{Json, Path, Query};
-use crate::Problem;
-use crate::store::{StoreError, UserStore};
+use super::refusal::{MALFORMED, VERSION_MISSING, of_invalid, refused};
+use crate::store::{UserStore, version_mismatch};
 use crate::user::{Draft, User, UserInput};
 
 const PAGE_DEFAULT: u32 = 20;
 const PAGE_MAX: u32 = 100;
 
+#[errchain::traced]
 pub(super) async fn create(
     State(store): State<Store>,
     Json(input): Json<UserInput>,
-) -> Result<Response, Problem> {
-    let user = User::new(Draft::try_from(input)?);
+) -> Result<Response> {
+    let user = User::new(Draft::try_from(input).map_err(of_invalid)?);
     store.insert(&user).await?;
     let location = [(LOCATION, format!("/users/{}", user.id))];
     Ok((StatusCode::CREATED, location, body(user)).into_response())
 }
 
+#[errchain::traced]
 pub(super) async fn read(
     State(store): State<Store>,
     Path(id): Path<Uuid>,
     headers: HeaderMap,
-) -> Result<Response, Problem> {
+) -> Result<Response> {
     let user = store.get(id).await?;
     match Condition::if_none_match(&headers) {
         Some(seen) if seen.is_met_by(user.version) => {
@@ -41,27 +44,31 @@ pub(super) async fn read(
     }
 }
 
+#[errchain::traced]
 pub(super) async fn update(
     State(store): State<Store>,
     Path(id): Path<Uuid>,
     headers: HeaderMap,
     Json(input): Json<UserInput>,
-) -> Result<Response, Problem> {
-    let draft = Draft::try_from(input)?;
+) -> Result<Response> {
+    let draft = Draft::try_from(input).map_err(of_invalid)?;
     let Some(condition) = Condition::if_match(&headers) else {
-        return Err(Problem::of(StatusCode::PRECONDITION_REQUIRED)
-            .detail("Send the ETag of the user that you have read as If-Match."));
+        return Err(refused(
+            &VERSION_MISSING,
+            "Send the ETag of the user that you have read as If-Match.",
+        ));
     };
     refuse_if_none_match(&*store, id, &headers).await?;
     let expected = expected(&*store, id, condition).await?;
     Ok(body(store.update(id, expected, &draft).await?).into_response())
 }
 
+#[errchain::traced]
 pub(super) async fn delete(
     State(store): State<Store>,
     Path(id): Path<Uuid>,
     headers: HeaderMap,
-) -> Result<StatusCode, Problem> {
+) -> Result<StatusCode> {
     refuse_if_none_match(&*store, id, &headers).await?;
     let condition = Condition::if_match(&headers).unwrap_or(Condition::Any);
     let expected = expected(&*store, id, condition).await?;
@@ -71,27 +78,19 @@ pub(super) async fn delete(
 
 /// A change under `If-None-Match` is for a user who is not at such a version: RFC 9110, section
 /// 13.1.2.
-async fn refuse_if_none_match(
-    store: &dyn UserStore,
-    id: Uuid,
-    headers: &HeaderMap,
-) -> Result<(), StoreError> {
+async fn refuse_if_none_match(store: &dyn UserStore, id: Uuid, headers: &HeaderMap) -> Result<()> {
     let Some(unwanted) = Condition::if_none_match(headers) else {
         return Ok(());
     };
     let current = store.get(id).await?.version;
     if unwanted.is_met_by(current) {
-        return Err(StoreError::VersionMismatch { current });
+        return Err(version_mismatch(current));
     }
     Ok(())
 }
 
 /// The one version that a change is for, since a store compares with no more than one.
-async fn expected(
-    store: &dyn UserStore,
-    id: Uuid,
-    condition: Condition,
-) -> Result<Option<i64>, StoreError> {
+async fn expected(store: &dyn UserStore, id: Uuid, condition: Condition) -> Result<Option<i64>> {
     let versions = match condition {
         Condition::Any => return Ok(None),
         Condition::OneOf(versions) => versions,
@@ -103,7 +102,7 @@ async fn expected(
     if versions.contains(&current) {
         Ok(Some(current))
     } else {
-        Err(StoreError::VersionMismatch { current })
+        Err(version_mismatch(current))
     }
 }
 
@@ -127,14 +126,15 @@ struct Page {
     next: Option<String>,
 }
 
+#[errchain::traced]
 pub(super) async fn list(
     State(store): State<Store>,
     Query(query): Query<PageQuery>,
-) -> Result<Response, Problem> {
+) -> Result<Response> {
     let limit = query.limit.unwrap_or(PAGE_DEFAULT);
     if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(Problem::of(StatusCode::BAD_REQUEST)
-            .detail(format!("limit is {limit}: set it from 1 to {PAGE_MAX}.")));
+        let detail = format!("limit is {limit}: set it from 1 to {PAGE_MAX}.");
+        return Err(refused(&MALFORMED, detail));
     }
     // One more than asked for tells whether there is a next page.
     let mut users = store.list(query.after, limit + 1).await?;

@@ -19,8 +19,7 @@ use tower_http::timeout::TimeoutBody;
 
 use super::host;
 use super::summary::Tally;
-use crate::Problem;
-use crate::problem::problem_for_bare_error;
+use crate::problem::{Problem, problem_for_bare_error};
 
 /// Answers one request, whatever it is and whatever becomes of its handler.
 ///

@@ -1,60 +1,58 @@
-//! What can go wrong in a store.
+//! What can go wrong in a store, by the codes that callers and clients tell it by.
 
-use thiserror::Error;
+use std::time::Duration;
 
-/// Why a store could not do what was asked.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum StoreError {
+use errchain::{Error, Kind, Retry, code, err};
+
+code!(
     /// No user has this id.
-    #[error("there is no such user")]
-    NotFound,
+    pub NOT_FOUND: "user", "NOT_FOUND", Kind::NotFound, "There is no such user"
+);
+code!(
     /// Another user has this address.
-    #[error("another user has this e-mail address")]
-    EmailTaken,
-    /// The user has changed since the caller read it.
-    #[error("the user is at version {current} by now")]
-    #[non_exhaustive]
-    VersionMismatch {
-        /// Where the user is now.
-        current: i64,
-    },
+    pub EMAIL_TAKEN: "user", "EMAIL_TAKEN", Kind::AlreadyExists,
+    "Another user has this e-mail address"
+);
+code!(
+    /// The user has changed since the caller read it. The field `current` tells its version.
+    pub VERSION_MISMATCH: "user", "VERSION_MISMATCH", Kind::FailedPrecondition,
+    "The user has changed", http_status = 412
+);
+code!(
     /// The database is away, busy or slow: trying again later may help.
-    #[error("the database did not answer")]
-    #[non_exhaustive]
-    Unavailable {
-        /// What was seen, if the database said anything.
-        source: Option<sqlx::Error>,
-    },
+    pub UNAVAILABLE: "database", "UNAVAILABLE", Kind::Unavailable,
+    "The database does not answer at the moment", retry = Retry::After(Duration::from_secs(1))
+);
+code!(
     /// The database refused a statement: a defect of this service.
-    #[error("the database refused a statement")]
-    #[non_exhaustive]
-    Refused {
-        /// What the database said.
-        source: sqlx::Error,
-    },
+    pub REFUSED: "database", "REFUSED", Kind::Internal, "Something went wrong"
+);
+
+/// What an error of the database means to the caller of a store.
+pub(super) fn failed(error: sqlx::Error) -> Error {
+    match &error {
+        sqlx::Error::RowNotFound => err!(NOT_FOUND),
+        sqlx::Error::Database(database) if database.is_unique_violation() => err!(EMAIL_TAKEN),
+        sqlx::Error::Database(database) if !is_passing(database.code().as_deref()) => {
+            Error::from(error).with_code(&REFUSED)
+        }
+        sqlx::Error::Database(_)
+        | sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => Error::from(error).with_code(&UNAVAILABLE),
+        _ => Error::from(error).with_code(&REFUSED),
+    }
 }
 
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        match &error {
-            sqlx::Error::RowNotFound => Self::NotFound,
-            sqlx::Error::Database(database) if database.is_unique_violation() => Self::EmailTaken,
-            sqlx::Error::Database(database) if !is_passing(database.code().as_deref()) => {
-                Self::Refused { source: error }
-            }
-            sqlx::Error::Database(_)
-            | sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::Protocol(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => Self::Unavailable {
-                source: Some(error),
-            },
-            _ => Self::Refused { source: error },
-        }
-    }
+/// A change that was for another version than the one that there is.
+pub(crate) fn version_mismatch(current: i64) -> Error {
+    err!(VERSION_MISMATCH).public("current", current).public(
+        "detail",
+        "Read the user again, and send its new ETag as If-Match.",
+    )
 }
 
 /// Whether a database's error code tells of a state that passes.

@@ -5,13 +5,15 @@ use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use errchain::{Context, Result};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{Connection, Postgres};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{StoreError, UserStore, no_match, sql};
+use super::error::failed;
+use super::{UNAVAILABLE, UserStore, no_match, sql};
 use crate::user::{Draft, User, now};
 
 /// How long the server may work on a statement.
@@ -112,18 +114,16 @@ impl DerefMut for Lease {
     }
 }
 
-async fn bounded<T>(
-    call: impl Future<Output = Result<T, sqlx::Error>> + Send,
-) -> Result<T, StoreError> {
+async fn bounded<T>(call: impl Future<Output = Result<T, sqlx::Error>> + Send) -> Result<T> {
     match timeout(CALL_TIMEOUT, call).await {
-        Ok(answer) => Ok(answer?),
-        Err(_elapsed) => Err(StoreError::Unavailable { source: None }),
+        Ok(answer) => answer.map_err(failed),
+        Err(elapsed) => Err(elapsed).code(&UNAVAILABLE),
     }
 }
 
 #[async_trait]
 impl UserStore for PostgresStore {
-    async fn insert(&self, user: &User) -> Result<(), StoreError> {
+    async fn insert(&self, user: &User) -> Result<()> {
         bounded(async {
             let mut lease = self.lease().await?;
             let answer = sqlx::query(sql::INSERT)
@@ -141,7 +141,7 @@ impl UserStore for PostgresStore {
         .await
     }
 
-    async fn insert_free(&self, users: &[User]) -> Result<HashSet<Uuid>, StoreError> {
+    async fn insert_free(&self, users: &[User]) -> Result<HashSet<Uuid>> {
         fn column<'u, T>(users: &[&'u User], field: impl Fn(&'u User) -> T) -> Vec<T> {
             users.iter().map(|user| field(user)).collect()
         }
@@ -168,7 +168,7 @@ impl UserStore for PostgresStore {
         Ok(stored.await?.into_iter().collect())
     }
 
-    async fn get(&self, id: Uuid) -> Result<User, StoreError> {
+    async fn get(&self, id: Uuid) -> Result<User> {
         bounded(async {
             let mut lease = self.lease().await?;
             let answer = sqlx::query_as(sql::GET)
@@ -180,7 +180,7 @@ impl UserStore for PostgresStore {
         .await
     }
 
-    async fn list(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<User>, StoreError> {
+    async fn list(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<User>> {
         bounded(async {
             let mut lease = self.lease().await?;
             let answer = sqlx::query_as(sql::LIST)
@@ -193,12 +193,7 @@ impl UserStore for PostgresStore {
         .await
     }
 
-    async fn update(
-        &self,
-        id: Uuid,
-        expected: Option<i64>,
-        draft: &Draft,
-    ) -> Result<User, StoreError> {
+    async fn update(&self, id: Uuid, expected: Option<i64>, draft: &Draft) -> Result<User> {
         let updated = bounded(async {
             let mut lease = self.lease().await?;
             let answer = sqlx::query_as(sql::UPDATE)
@@ -218,7 +213,7 @@ impl UserStore for PostgresStore {
         }
     }
 
-    async fn delete(&self, id: Uuid, expected: Option<i64>) -> Result<(), StoreError> {
+    async fn delete(&self, id: Uuid, expected: Option<i64>) -> Result<()> {
         let deleted = bounded(async {
             let mut lease = self.lease().await?;
             let answer = sqlx::query(sql::DELETE)
@@ -234,7 +229,7 @@ impl UserStore for PostgresStore {
         }
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
+    async fn ping(&self) -> Result<()> {
         bounded(async {
             let mut lease = self.lease().await?;
             let answer = sqlx::query(sql::PING).execute(&mut *lease).await;

@@ -4,13 +4,15 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use errchain::Result;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{QueryBuilder, Sqlite};
 use uuid::Uuid;
 
-use super::{StoreError, UserStore, no_match, sql};
+use super::error::failed;
+use super::{UserStore, no_match, sql};
 use crate::user::{Draft, User, now};
 
 const WAIT_MAX: Duration = Duration::from_secs(5);
@@ -83,7 +85,7 @@ async fn migrate(pool: &SqlitePool) -> Result<(), sqlx::Error> {
 
 #[async_trait]
 impl UserStore for SqliteStore {
-    async fn insert(&self, user: &User) -> Result<(), StoreError> {
+    async fn insert(&self, user: &User) -> Result<()> {
         sqlx::query(sql::INSERT)
             .bind(user.id)
             .bind(&user.email)
@@ -93,11 +95,12 @@ impl UserStore for SqliteStore {
             .bind(user.created_at)
             .bind(user.updated_at)
             .execute(&self.writer)
-            .await?;
+            .await
+            .map_err(failed)?;
         Ok(())
     }
 
-    async fn insert_free(&self, users: &[User]) -> Result<HashSet<Uuid>, StoreError> {
+    async fn insert_free(&self, users: &[User]) -> Result<HashSet<Uuid>> {
         if users.is_empty() {
             return Ok(HashSet::new());
         }
@@ -114,33 +117,34 @@ impl UserStore for SqliteStore {
                 .push_bind(user.updated_at);
         });
         insert.push(" ON CONFLICT (email_key) DO NOTHING RETURNING id");
-        let stored = insert.build_query_scalar().fetch_all(&self.writer).await?;
+        let stored = insert
+            .build_query_scalar()
+            .fetch_all(&self.writer)
+            .await
+            .map_err(failed)?;
         Ok(stored.into_iter().collect())
     }
 
-    async fn get(&self, id: Uuid) -> Result<User, StoreError> {
+    async fn get(&self, id: Uuid) -> Result<User> {
         let user = sqlx::query_as(sql::GET)
             .bind(id)
             .fetch_one(&self.readers)
-            .await?;
+            .await
+            .map_err(failed)?;
         Ok(user)
     }
 
-    async fn list(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<User>, StoreError> {
+    async fn list(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<User>> {
         let users = sqlx::query_as(sql::LIST)
             .bind(after.unwrap_or(Uuid::nil()))
             .bind(i64::from(limit))
             .fetch_all(&self.readers)
-            .await?;
+            .await
+            .map_err(failed)?;
         Ok(users)
     }
 
-    async fn update(
-        &self,
-        id: Uuid,
-        expected: Option<i64>,
-        draft: &Draft,
-    ) -> Result<User, StoreError> {
+    async fn update(&self, id: Uuid, expected: Option<i64>, draft: &Draft) -> Result<User> {
         let updated = sqlx::query_as(sql::UPDATE)
             .bind(id)
             .bind(expected)
@@ -149,27 +153,32 @@ impl UserStore for SqliteStore {
             .bind(&draft.name)
             .bind(now())
             .fetch_optional(&self.writer)
-            .await?;
+            .await
+            .map_err(failed)?;
         match updated {
             Some(user) => Ok(user),
             None => Err(no_match(self.get(id).await)),
         }
     }
 
-    async fn delete(&self, id: Uuid, expected: Option<i64>) -> Result<(), StoreError> {
+    async fn delete(&self, id: Uuid, expected: Option<i64>) -> Result<()> {
         let deleted = sqlx::query(sql::DELETE)
             .bind(id)
             .bind(expected)
             .execute(&self.writer)
-            .await?;
+            .await
+            .map_err(failed)?;
         match deleted.rows_affected() {
             0 => Err(no_match(self.get(id).await)),
             _ => Ok(()),
         }
     }
 
-    async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query(sql::PING).execute(&self.readers).await?;
+    async fn ping(&self) -> Result<()> {
+        sqlx::query(sql::PING)
+            .execute(&self.readers)
+            .await
+            .map_err(failed)?;
         Ok(())
     }
 

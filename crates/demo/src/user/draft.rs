@@ -1,6 +1,6 @@
 //! A user who is not stored yet.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::{Email, Name};
 
@@ -27,10 +27,10 @@ pub struct Draft {
 }
 
 /// A member of the input that was refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
-    /// Which one: a JSON Pointer (RFC 6901) as a URI fragment.
-    pub pointer: &'static str,
+    /// Which one.
+    pub member: &'static str,
     /// What is wrong with it.
     pub detail: String,
 }
@@ -41,11 +41,11 @@ impl TryFrom<UserInput> for Draft {
     /// Checks all members, so that a client learns at once of everything that it has to mend.
     fn try_from(input: UserInput) -> Result<Self, Vec<Invalid>> {
         let email = Email::parse(&input.email).map_err(|error| Invalid {
-            pointer: "#/email",
+            member: "email",
             detail: format!("email {error}"),
         });
         let name = Name::parse(&input.name).map_err(|error| Invalid {
-            pointer: "#/name",
+            member: "name",
             detail: format!("name {error}"),
         });
         match (email, name) {

@@ -10,8 +10,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
+use demo::LastError;
 use demo::api::router;
-use demo::store::{PostgresStore, StoreError, UserStore};
+use demo::store::{PostgresStore, UserStore};
 use sqlx::{Connection, PgConnection};
 use testkit::{Link, Proxy, Schema, wait_for};
 use tokio::task::JoinSet;
@@ -65,7 +66,11 @@ impl Service {
         let proxy = Proxy::to(server).expect("a free port");
         let url = schema.url().replace(&place, &proxy.addr().to_string());
         let store = connect(&url).await;
-        let routes = router(Arc::new(store.clone()), demo::telemetry::metrics());
+        let routes = router(
+            Arc::new(store.clone()),
+            demo::telemetry::metrics(),
+            &LastError::default(),
+        );
         Self {
             routes,
             proxy,
@@ -237,7 +242,7 @@ async fn imports_of_the_same_addresses_at_once_do_not_block_each_other() {
             for batch in users.chunks(500) {
                 stored += store.insert_free(batch).await?.len();
             }
-            Ok::<_, StoreError>(stored)
+            Ok::<_, errchain::Error>(stored)
         });
     }
     let stored: Result<Vec<_>, _> = imports.join_all().await.into_iter().collect();

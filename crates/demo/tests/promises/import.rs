@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode};
+use demo::LastError;
 use demo::api::router;
 use demo::store::{SqliteStore, UserStore};
 use futures_util::{StreamExt, stream};
@@ -113,13 +114,17 @@ async fn a_body_that_breaks_off_tells_how_much_was_imported() {
     let (status, problem) = import(body).await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "{problem}");
     assert!(problem.to_string().contains("broke off"), "{problem}");
-    assert_eq!(problem["imported"], 500, "one whole batch");
+    assert_eq!(problem["fields"]["imported"], 500, "one whole batch");
 }
 
 #[tokio::test]
 async fn a_store_that_fails_in_between_tells_how_much_was_imported() {
     let store = SqliteStore::in_memory().await.expect("memory");
-    let routes = router(Arc::new(store.clone()), demo::telemetry::metrics());
+    let routes = router(
+        Arc::new(store.clone()),
+        demo::telemetry::metrics(),
+        &LastError::default(),
+    );
     let first = stream::once(async { Ok(Bytes::from(ndjson(500))) });
     let second = stream::once(async move {
         store.close().await;
@@ -128,7 +133,7 @@ async fn a_store_that_fails_in_between_tells_how_much_was_imported() {
     let body = Body::from_stream(first.chain(second));
     let (status, problem) = json(send(&routes, request(body)).await).await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{problem}");
-    assert_eq!(problem["imported"], 500);
+    assert_eq!(problem["fields"]["imported"], 500);
 }
 
 #[tokio::test]
@@ -158,5 +163,5 @@ async fn a_body_above_the_limit_tells_how_much_was_imported() {
     let body = Body::from_stream(stream::iter(pieces));
     let (status, problem) = import(body).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "{problem}");
-    assert_eq!(problem["imported"], 500);
+    assert_eq!(problem["fields"]["imported"], 500);
 }

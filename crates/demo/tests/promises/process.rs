@@ -172,6 +172,46 @@ async fn a_signal_drains_and_prints_a_summary() {
 }
 
 #[tokio::test]
+async fn the_operator_sees_of_an_error_what_the_client_does_not() {
+    let mut demo = Demo::start(&["--port", "0", "--memory"]).await;
+    let line = demo.line_with("/last-error").await;
+    let (_, operator) = line.split_once("http://").expect("an address");
+    let operator = operator.trim_end_matches("/last-error");
+    assert!(operator.starts_with("127.0.0.1:"), "{line}");
+
+    let unknown = "/users/00000000-0000-7000-8000-000000000000";
+    let mut client = demo.connect().await;
+    client
+        .send(format!("GET {unknown} HTTP/1.1\r\nhost: a\r\n\r\n"))
+        .await;
+    let seen = client.response().await;
+    assert!(
+        seen.starts_with("HTTP/1.1 404 ") && !seen.contains(".rs"),
+        "{seen}"
+    );
+
+    let stream = TcpStream::connect(operator).await.expect("listening");
+    let mut raw = Raw { stream };
+    raw.send("GET /last-error HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await;
+    let response = raw.response().await;
+    let (_, body) = response.split_once("\r\n\r\n").expect("a body");
+    let report: Value = serde_json::from_str(body).expect("JSON");
+    assert_eq!(report["code"], "user/NOT_FOUND", "{report}");
+    // The `?` that it passed in the handler.
+    assert!(
+        report["hops"].to_string().contains("src/api/users.rs"),
+        "{report}"
+    );
+
+    // The service itself does not serve it.
+    client
+        .send("GET /last-error HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await;
+    assert!(client.response().await.starts_with("HTTP/1.1 404 "));
+}
+
+#[tokio::test]
 async fn a_second_signal_stops_at_once() {
     let mut demo = Demo::start(&["--port", "0", "--memory"]).await;
     let mut stuck = demo.connect().await;

@@ -12,6 +12,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
+use demo::LastError;
 use demo::api::router;
 use demo::server::{Limits, Server, Summary};
 use demo::store::SqliteStore;
@@ -50,7 +51,11 @@ pub(crate) fn ndjson(users: usize) -> String {
 /// The routes, on an empty store in memory.
 pub(crate) async fn routes() -> Router {
     let store = SqliteStore::in_memory().await.expect("memory");
-    router(Arc::new(store), demo::telemetry::metrics())
+    router(
+        Arc::new(store),
+        demo::telemetry::metrics(),
+        &LastError::default(),
+    )
 }
 
 /// Sends a request straight to the routes.

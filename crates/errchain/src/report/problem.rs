@@ -6,6 +6,9 @@ use super::json::value;
 use super::sink::Sink;
 use crate::{Error, Field};
 
+/// The field that is a member of its own.
+const DETAIL: &str = "detail";
+
 /// The members that are not the error's own.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Place<'a> {
@@ -34,7 +37,11 @@ fn write(error: &Error, place: Place<'_>, sink: &mut Sink) {
     sink.raw("\",\"title\":\"");
     sink.text(error.public_title());
     sink.raw("\",\"status\":");
-    sink.number(error.public_kind().http_status());
+    sink.number(error.public_status());
+    if let Some(detail) = public(error).find(|field| field.key() == DETAIL) {
+        sink.raw(",\"detail\":");
+        value(sink, detail.value());
+    }
     if let Some(instance) = place.instance {
         sink.raw(",\"instance\":\"");
         sink.text(instance);
@@ -51,10 +58,14 @@ fn write(error: &Error, place: Place<'_>, sink: &mut Sink) {
     sink.raw("}");
 }
 
+fn public(error: &Error) -> impl Iterator<Item = &Field> {
+    error.fields().filter(|field| field.is_public())
+}
+
 /// The public fields as one member with a member each. A key that was given more than once has
 /// an array of its values, in their order.
 fn fields(error: &Error, sink: &mut Sink) {
-    let public = || error.fields().filter(|field| field.is_public());
+    let public = || public(error).filter(|field| field.key() != DETAIL);
     let mut is_first = true;
     for (index, field) in public().enumerate() {
         if public()
