@@ -20,7 +20,7 @@ pub(crate) enum Options {
 }
 
 pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result {
-    let home = Home::open(&workspace.target).map_err(|error| error.to_string())?;
+    let home = Home::open(&workspace.target)?;
     match *options {
         Options::Up {
             choice,

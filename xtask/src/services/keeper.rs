@@ -89,7 +89,7 @@ impl Keeper {
 }
 
 pub(crate) fn execute(keeper: &Keeper) -> Result {
-    let home = Home::open(&Workspace::find()?.target).map_err(|error| error.to_string())?;
+    let home = Home::open(&Workspace::find()?.target)?;
     let orders = Arc::new(Mutex::new(Orders::default()));
     let listener = {
         let orders = Arc::clone(&orders);
