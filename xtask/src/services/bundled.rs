@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::Service;
-use super::home::Home;
+use super::home::{self, Home};
 use crate::run;
 use crate::workspace::children;
 
@@ -90,7 +90,7 @@ fn fetch(
     let draft = home.draft(run).join(wheel.name());
     home.make(&draft)?;
     let unpacked = unpack_into(wheel, &draft)?;
-    home.publish(&unpacked, ready)
+    home::publish(&unpacked, ready)
 }
 
 fn is_supported() -> Result<(), String> {

@@ -60,7 +60,9 @@ fn up(home: &Home, choice: Choice, offline: bool, timings: bool) -> Result {
             }
         }
         running.extend(found.running.iter().cloned());
-        services.keep();
+        services
+            .keep()
+            .map_err(|reason| format!("servers: {reason}"))?;
     }
     for it in &running {
         println!("export {}={}", it.service.test_variable(), it.url);

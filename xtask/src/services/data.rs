@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::home::{Account, Home};
+use super::home::{self, Account, Home};
 use super::postgres;
 use crate::run;
 
@@ -26,7 +26,7 @@ pub(crate) fn provide(home: &Home, bin: &Path, run: &str, to: &Path) -> Result<b
         let draft = home.draft(run).join(name);
         home.make(&draft)?;
         make(bin, &draft, home.unprivileged())?;
-        home.publish(&draft, &ready)?;
+        home::publish(&draft, &ready)?;
     }
     let copied = copy(&ready, to, home.unprivileged());
     copied.map_err(|error| format!("copying {}: {error}", ready.display()))?;

@@ -79,16 +79,6 @@ impl Home {
         self.dir.join("draft")
     }
 
-    /// Puts what was made as a draft where everybody finds it, all at once: nobody ever copies
-    /// or runs half of it.
-    pub(crate) fn publish(&self, draft: &Path, ready: &Path) -> Result<(), String> {
-        match fs::rename(draft, ready) {
-            // Another run was faster, and its folder is as good.
-            Err(_) if ready.is_dir() => Ok(()),
-            renamed => renamed.map_err(naming(ready)),
-        }
-    }
-
     /// The account for Postgres, which refuses to run as root; `None` if ours will do.
     pub(crate) fn unprivileged(&self) -> Option<Account> {
         const NOBODY: Account = Account {
@@ -104,6 +94,16 @@ impl Home {
     /// The account that servers of ours run under.
     pub(crate) fn uid(&self) -> u32 {
         self.unprivileged().map_or(self.uid, |account| account.uid)
+    }
+}
+
+/// Puts what was made as a draft where everybody finds it, all at once: nobody ever copies
+/// or runs half of it.
+pub(crate) fn publish(draft: &Path, ready: &Path) -> Result<(), String> {
+    match fs::rename(draft, ready) {
+        // Another run was faster, and its folder is as good.
+        Err(_) if ready.is_dir() => Ok(()),
+        renamed => renamed.map_err(naming(ready)),
     }
 }
 

@@ -74,7 +74,7 @@ pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result {
             break;
         }
     }
-    finish(&plan, options, services, &summary)
+    finish(&plan, options, services, summary)
 }
 
 fn run_job(
@@ -108,7 +108,7 @@ fn finish(
     plan: &Plan<'_>,
     options: &Options,
     services: Option<Services>,
-    summary: &Summary,
+    mut summary: Summary,
 ) -> Result {
     if let Some(mut services) = services {
         let found = services.found();
@@ -118,12 +118,9 @@ fn finish(
                 eprint!("\n{}", fixes::explain(service, options.choice, found));
             }
         }
-        if options.keep {
-            for it in &found.running {
-                eprintln!("export {}={}", it.service.test_variable(), it.url);
-            }
-            eprintln!("xtask: the servers stay until `cargo xtask services down`");
-            services.keep();
+        if let Err(reason) = end(services, options.keep) {
+            eprintln!("xtask: servers: {reason}");
+            summary.fail_services(reason);
         }
     }
     // The servers are gone by now: nothing comes after the closing line.
@@ -133,4 +130,18 @@ fn finish(
     } else {
         Ok(())
     }
+}
+
+/// Ends the servers, or leaves them running and says how to use them.
+fn end(mut services: Services, keep: bool) -> std::result::Result<(), String> {
+    if !keep {
+        return services.finish();
+    }
+    let running = services.found().running.clone();
+    services.keep()?;
+    for it in running {
+        eprintln!("export {}={}", it.service.test_variable(), it.url);
+    }
+    eprintln!("xtask: the servers stay until `cargo xtask services down`");
+    Ok(())
 }
