@@ -9,6 +9,7 @@ use super::home::{self, Home};
 use super::keeper::Keeper;
 use super::processes::RUN_VARIABLE;
 use super::{Request, Running, Service, Source, sweep};
+use crate::say::say;
 use crate::workspace::Workspace;
 
 /// A keeper at work. Dropping it ends its servers and waits for that, as [`finish`](Self::finish)
@@ -122,7 +123,7 @@ fn clear_up() -> Result<Vec<String>, String> {
 impl Drop for Services {
     fn drop(&mut self) {
         if let Err(reason) = self.wait() {
-            eprintln!("xtask: servers: {reason}");
+            say(format_args!("xtask: servers: {reason}"));
         }
     }
 }
@@ -131,9 +132,9 @@ fn collect(facts: &mut impl BufRead) -> Found {
     let mut found = Found::default();
     for line in facts.lines().map_while(Result::ok) {
         match Fact::from_line(&line) {
-            Some(Fact::Say(text)) => eprintln!("xtask: {text}"),
+            Some(Fact::Say(text)) => say(format_args!("xtask: {text}")),
             Some(Fact::Up(running)) => {
-                eprintln!("xtask: {}", up_line(&running));
+                say(format_args!("xtask: {}", up_line(&running)));
                 found.running.push(running);
             }
             Some(Fact::Refused {

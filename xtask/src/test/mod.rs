@@ -10,6 +10,7 @@ pub(crate) use runner::cargo;
 pub(crate) use tier::Tier;
 
 use crate::failure::{Failure, Result};
+use crate::say::{print, say};
 use crate::services::client::{Found, Services};
 use crate::services::{Choice, Request, Service, fixes};
 use crate::workspace::Workspace;
@@ -64,7 +65,7 @@ pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result {
     let mut summary = Summary::new(options.repeat);
     for turn in 1..=options.repeat {
         if options.repeat > 1 {
-            eprintln!("xtask: turn {turn} of {}", options.repeat);
+            say(format_args!("xtask: turn {turn} of {}", options.repeat));
         }
         for job in &plan.jobs {
             let row = run_job(&runner, &plan, job, services.as_mut())?;
@@ -115,16 +116,18 @@ fn finish(
         for service in plan.services(Tier::served) {
             let is_there = found.running.iter().any(|it| it.service == service);
             if !is_there {
-                eprint!("\n{}", fixes::explain(service, options.choice, found));
+                let text = fixes::explain(service, options.choice, found);
+                say(format_args!("\n{text}"));
             }
         }
         if let Err(reason) = end(services, options.keep) {
-            eprintln!("xtask: servers: {reason}");
+            say(format_args!("xtask: servers: {reason}"));
             summary.fail_services(reason);
         }
     }
     // The servers are gone by now: nothing comes after the closing line.
-    println!("{}\n{}", summary.totals(), summary.closing_line());
+    let (totals, line) = (summary.totals(), summary.closing_line());
+    let _ = print(format_args!("{totals}\n{line}"));
     if summary.has_failed() {
         Err(Failure::Reported)
     } else {
@@ -140,8 +143,12 @@ fn end(mut services: Services, keep: bool) -> std::result::Result<(), String> {
     let running = services.found().running.clone();
     services.keep()?;
     for it in running {
-        eprintln!("export {}={}", it.service.test_variable(), it.url);
+        say(format_args!(
+            "export {}={}",
+            it.service.test_variable(),
+            it.url
+        ));
     }
-    eprintln!("xtask: the servers stay until `cargo xtask services down`");
+    say("xtask: the servers stay until `cargo xtask services down`");
     Ok(())
 }

@@ -13,6 +13,7 @@ use super::plan::Job;
 use super::tier::{Tier, unit_targets};
 use crate::failure::Result;
 use crate::run;
+use crate::say::say;
 use crate::workspace::{Package, Workspace};
 
 /// How many cases proptest tries of each property: 256 unless it is set.
@@ -51,7 +52,7 @@ impl<'a> Runner<'a> {
         let mut total = Counts::default();
         for (mut command, format) in self.commands(job) {
             command.envs(variables.iter().map(|(name, value)| (name, value)));
-            eprintln!("xtask: {}", run::show(&command));
+            say(format_args!("xtask: {}", run::show(&command)));
             let mut counts = stream(&mut command, format, &mut watch)?;
             if job.tier == Tier::Model {
                 // What the filter left out is another tier's.
