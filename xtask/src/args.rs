@@ -24,7 +24,7 @@ test   [-p CRATE]... [TIER]...  unit, doc, redis, postgres (CI=true: also model,
          --offline              pull and download nothing
          --keep                 leave the servers running
          --repeat N             N times, up to the first failure
-         --full                 the nightly counts
+         --full                 the nightly counts: each property 100 times as often
 services up [--services SOURCE] [--offline] [--timings]
                                 start Redis and Postgres: eval \"$(cargo xtask services up)\"
 services down | status

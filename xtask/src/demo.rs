@@ -41,12 +41,15 @@ pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result {
     // databases stay until the last instance has drained.
     let lifeline = services.lifeline().ok_or("the keeper has gone")?;
     let lifeline = OwnedFd::from(lifeline);
-    run_all(workspace, options, &urls, || {
+    let ran = run_all(workspace, options, &urls, || {
         lifeline
             .try_clone()
             .map(Stdio::from)
             .map_err(|error| Failure::from(error.to_string()))
-    })
+    });
+    drop(lifeline);
+    let ended = services.finish();
+    ran.and(ended.map_err(|reason| format!("servers: {reason}").into()))
 }
 
 fn run_all(

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::failure::{Failure, Result};
 use crate::run;
+use crate::say::say;
 use crate::test::cargo;
 use crate::workspace::Workspace;
 
@@ -21,8 +22,8 @@ pub(crate) fn execute(workspace: &Workspace, open: bool) -> Result {
         Duration::from_secs(10),
     );
     if version.is_err() {
-        eprintln!("xtask: the book reads well as it is: docs/src/SUMMARY.md");
-        eprintln!("xtask: to build it: cargo install --locked mdbook");
+        say("xtask: the book reads well as it is: docs/src/SUMMARY.md");
+        say("xtask: to build it: cargo install --locked mdbook");
         return Ok(());
     }
     let mut book = Command::new("mdbook");

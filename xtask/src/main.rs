@@ -11,6 +11,7 @@ mod docs;
 mod failure;
 mod manifest;
 mod run;
+mod say;
 #[cfg(test)]
 mod scratch;
 mod services;
@@ -21,17 +22,20 @@ use std::process::ExitCode;
 
 use args::Command;
 use failure::{Failure, Result};
+use say::{print, say};
 use workspace::Workspace;
 
 fn main() -> ExitCode {
     match args::parse(std::env::args_os().skip(1)).and_then(execute) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(message)) => {
-            eprintln!("error: {message}\n`cargo xtask help` lists what there is");
+            say(format_args!(
+                "error: {message}\n`cargo xtask help` lists what there is"
+            ));
             ExitCode::from(2)
         }
         Err(Failure::Failed(message)) => {
-            eprintln!("error: {message}");
+            say(format_args!("error: {message}"));
             ExitCode::FAILURE
         }
         Err(Failure::Reported) => ExitCode::FAILURE,
@@ -41,7 +45,7 @@ fn main() -> ExitCode {
 fn execute(command: Command) -> Result {
     match command {
         Command::Help => {
-            print!("{}", args::USAGE);
+            let _ = print(args::USAGE.trim_end());
             Ok(())
         }
         Command::Test(options) => test::execute(&Workspace::find()?, &options),

@@ -24,6 +24,21 @@ fn with_programs(command: &mut Command) -> &mut Command {
     command
 }
 
+/// The same command, by a shell that sets the umask first.
+fn with_umask(umask: &str, command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", r#"umask "$0"; exec "$@""#, umask])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .env_clear();
+    for (name, value) in command.get_envs() {
+        shell.env(name, value.expect("the environment is cleared"));
+    }
+    shell.current_dir(command.get_current_dir().expect("the bench has a folder"));
+    shell
+}
+
 /// The servers of the bench, by what their records say.
 fn servers(bench: &Bench) -> Vec<u32> {
     let records = bench
@@ -42,9 +57,14 @@ fn servers(bench: &Bench) -> Vec<u32> {
 #[ignore = "needs server binaries"]
 fn servers_answer_while_they_are_up_and_are_gone_after_down() {
     let bench = Bench::new();
-    for turn in ["a new data folder", "a copy of the cached one"] {
-        let up =
-            with_programs(&mut bench.command("services up --services local --timings")).output();
+    // Made by xtask it would be private, and the servers would live in the temporary folder.
+    bench.write("target/made", "");
+    for (turn, umask) in [
+        ("a new data folder in spite of a private umask", "077"),
+        ("a copy of the cached one", "022"),
+    ] {
+        let command = bench.command("services up --services local --timings");
+        let up = with_programs(&mut with_umask(umask, &command)).output();
         let up = Ran::from(up.expect("xtask is built"));
         up.assert_says(0, &["redis: redis ", "postgres: "]);
         let pids = servers(&bench);

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use crate::failure::{Failure, Result};
 use crate::run;
+use crate::say::{print, say};
 use crate::workspace::Workspace;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result {
     let mut lines = Vec::new();
     let mut failed = false;
     for (name, step) in STEPS {
-        eprintln!("xtask: {name}");
+        say(format_args!("xtask: {name}"));
         let started = Instant::now();
         let outcome = step(workspace, options);
         let seconds = started.elapsed().as_secs_f32();
@@ -60,7 +61,7 @@ pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result {
             Outcome::Skipped(why) => format!("{name:<8} skipped           {why}"),
         });
     }
-    println!("\n{}", lines.join("\n"));
+    let _ = print(format_args!("\n{}", lines.join("\n")));
     if failed {
         Err(Failure::Reported)
     } else {
@@ -79,7 +80,7 @@ fn run_through(command: &mut Command, env: Option<(&str, &str)>) -> Outcome {
             again: prefix + &shown,
         },
         Err(error) => {
-            eprintln!("{shown}: {error}");
+            say(format_args!("{shown}: {error}"));
             Outcome::Failed {
                 again: prefix + &shown,
             }
@@ -90,7 +91,7 @@ fn run_through(command: &mut Command, env: Option<(&str, &str)>) -> Outcome {
 /// Prints what was found; a step of ours fails if that is anything.
 fn report(findings: &[String], passed: String) -> Outcome {
     for finding in findings {
-        eprintln!("{finding}");
+        say(finding);
     }
     if findings.is_empty() {
         Outcome::Passed(passed)

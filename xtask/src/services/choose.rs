@@ -107,9 +107,7 @@ impl<T: Fn(Fact) + Sync> Chooser<'_, T> {
         detail: String,
         start: impl FnOnce(&mut Server) -> Result<Started, String>,
     ) -> Result<(Running, Option<Server>), String> {
-        let folder = RunFolder::create(self.home, self.run, service);
-        let folder = folder.map_err(|error| format!("{}: {error}", self.home.runs().display()))?;
-        let mut server = Server::new(folder);
+        let mut server = Server::new(RunFolder::create(self.home, self.run, service)?);
         let clock = Instant::now();
         let started = start(&mut server).and_then(
             |Started {

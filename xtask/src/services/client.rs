@@ -5,16 +5,20 @@ use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use super::fact::Fact;
-use super::home;
+use super::home::{self, Home};
 use super::keeper::Keeper;
 use super::processes::RUN_VARIABLE;
-use super::{Request, Running, Service, Source};
+use super::{Request, Running, Service, Source, sweep};
+use crate::say::say;
+use crate::workspace::Workspace;
 
-/// A keeper at work. Dropping it ends its servers and waits for that.
+/// A keeper at work. Dropping it ends its servers and waits for that, as [`finish`](Self::finish)
+/// does, which tells how it went.
 #[derive(Debug)]
 pub(crate) struct Services {
     run: String,
-    child: Child,
+    /// `None` once it has been waited for.
+    child: Option<Child>,
     /// Closed to make it end.
     orders: Option<ChildStdin>,
     facts: BufReader<ChildStdout>,
@@ -48,7 +52,7 @@ impl Services {
         let facts = BufReader::new(child.stdout.take().expect("it was piped above"));
         Ok(Self {
             run: keeper.run,
-            child,
+            child: Some(child),
             orders,
             facts,
             found: None,
@@ -72,8 +76,14 @@ impl Services {
     }
 
     /// Leaves the servers running.
-    pub(crate) fn keep(mut self) {
+    pub(crate) fn keep(mut self) -> Result<(), String> {
         self.order("keep");
+        self.wait()
+    }
+
+    /// Ends the servers.
+    pub(crate) fn finish(mut self) -> Result<(), String> {
+        self.wait()
     }
 
     /// The pipe that the keeper lives by: whoever holds it keeps the servers alive.
@@ -83,16 +93,38 @@ impl Services {
 
     fn order(&mut self, text: &str) {
         if let Some(orders) = &mut self.orders {
-            // A keeper that died cannot be told anything; its servers are swept later.
+            // A keeper that died cannot be told anything; that it did is seen at the end.
             let _ = writeln!(orders, "{text}");
         }
     }
+
+    /// Waits for the keeper to do the rest of its work, and does it where the keeper did not.
+    fn wait(&mut self) -> Result<(), String> {
+        drop(self.orders.take());
+        let Some(mut child) = self.child.take() else {
+            return Ok(());
+        };
+        let status = child.wait().map_err(|error| format!("keeper: {error}"))?;
+        if status.success() {
+            return Ok(());
+        }
+        let mut words = vec![format!("their keeper ended with {status}")];
+        words.extend(clear_up().unwrap_or_else(|error| vec![error]));
+        Err(words.join("\n"))
+    }
+}
+
+/// What a keeper left that is gone; returns what could not be stopped.
+fn clear_up() -> Result<Vec<String>, String> {
+    let home = Home::open(&Workspace::find()?.target)?;
+    Ok(sweep::dead(&home))
 }
 
 impl Drop for Services {
     fn drop(&mut self) {
-        drop(self.orders.take());
-        let _ = self.child.wait();
+        if let Err(reason) = self.wait() {
+            say(format_args!("xtask: servers: {reason}"));
+        }
     }
 }
 
@@ -100,9 +132,9 @@ fn collect(facts: &mut impl BufRead) -> Found {
     let mut found = Found::default();
     for line in facts.lines().map_while(Result::ok) {
         match Fact::from_line(&line) {
-            Some(Fact::Say(text)) => eprintln!("xtask: {text}"),
+            Some(Fact::Say(text)) => say(format_args!("xtask: {text}")),
             Some(Fact::Up(running)) => {
-                eprintln!("xtask: {}", up_line(&running));
+                say(format_args!("xtask: {}", up_line(&running)));
                 found.running.push(running);
             }
             Some(Fact::Refused {

@@ -6,6 +6,7 @@ use super::client::{Services, up_line};
 use super::home::Home;
 use super::{Choice, Request, Running, Service, Source, fixes, sweep};
 use crate::failure::{Failure, Result};
+use crate::say::{print, say};
 use crate::workspace::Workspace;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub(crate) enum Options {
 }
 
 pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result {
-    let home = Home::open(&workspace.target).map_err(|error| error.to_string())?;
+    let home = Home::open(&workspace.target)?;
     match *options {
         Options::Up {
             choice,
@@ -39,7 +40,7 @@ pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result {
 fn up(home: &Home, choice: Choice, offline: bool, timings: bool) -> Result {
     let mut running = sweep::kept(home);
     for it in &running {
-        eprintln!("xtask: up already: {}", up_line(it));
+        say(format_args!("xtask: up already: {}", up_line(it)));
     }
     let is_up = |service: &Service| running.iter().any(|it| it.service == *service);
     let missing: Vec<Service> = Service::ALL.into_iter().filter(|it| !is_up(it)).collect();
@@ -56,20 +57,28 @@ fn up(home: &Home, choice: Choice, offline: bool, timings: bool) -> Result {
         for service in missing {
             if !found.running.iter().any(|it| it.service == service) {
                 failed = true;
-                eprint!("{}", fixes::explain(service, choice, found));
+                say(fixes::explain(service, choice, found));
             }
         }
         running.extend(found.running.iter().cloned());
-        services.keep();
+        services
+            .keep()
+            .map_err(|reason| format!("servers: {reason}"))?;
     }
+    let mut read = Ok(());
     for it in &running {
-        println!("export {}={}", it.service.test_variable(), it.url);
+        let variable = it.service.test_variable();
+        read = read.and(print(format_args!("export {variable}={}", it.url)));
         if timings {
-            eprintln!("{}", timing_line(it));
+            say(timing_line(it));
         }
     }
     if !running.is_empty() {
-        eprintln!("xtask: `cargo xtask services down` stops them");
+        say("xtask: `cargo xtask services down` stops them");
+    }
+    if let Err(error) = read {
+        let fix = "`cargo xtask services status` shows the URLs";
+        return Err(format!("nobody read the variables ({error}); {fix}").into());
     }
     if failed {
         Err(Failure::Reported)
@@ -81,10 +90,10 @@ fn up(home: &Home, choice: Choice, offline: bool, timings: bool) -> Result {
 fn down(home: &Home) -> Result {
     let (stopped, failures) = sweep::dead_and_kept(home);
     for it in &stopped {
-        eprintln!("xtask: stopped {}", up_line(it));
+        say(format_args!("xtask: stopped {}", up_line(it)));
     }
     if stopped.is_empty() && failures.is_empty() {
-        eprintln!("xtask: nothing was up");
+        say("xtask: nothing was up");
     }
     if failures.is_empty() {
         Ok(())
@@ -96,10 +105,10 @@ fn down(home: &Home) -> Result {
 fn status(home: &Home) {
     let running = sweep::kept(home);
     for it in &running {
-        println!("{}\n  {}", up_line(it), it.url);
+        let _ = print(format_args!("{}\n  {}", up_line(it), it.url));
     }
     if running.is_empty() {
-        println!("nothing is up; `cargo xtask services up` changes that");
+        let _ = print("nothing is up; `cargo xtask services up` changes that");
     }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::home::{Account, Home};
+use super::home::{self, Account, Home};
 use super::postgres;
 use crate::run;
 
@@ -24,8 +24,9 @@ pub(crate) fn provide(home: &Home, bin: &Path, run: &str, to: &Path) -> Result<b
     let is_first = !ready.is_dir();
     if is_first {
         let draft = home.draft(run).join(name);
+        home.make(&draft)?;
         make(bin, &draft, home.unprivileged())?;
-        home.publish(&draft, &ready)?;
+        home::publish(&draft, &ready)?;
     }
     let copied = copy(&ready, to, home.unprivileged());
     copied.map_err(|error| format!("copying {}: {error}", ready.display()))?;
@@ -33,9 +34,7 @@ pub(crate) fn provide(home: &Home, bin: &Path, run: &str, to: &Path) -> Result<b
 }
 
 fn make(bin: &Path, draft: &Path, account: Option<Account>) -> Result<(), String> {
-    fs::create_dir_all(draft)
-        .and_then(|()| give_to(draft, account))
-        .map_err(|error| format!("{}: {error}", draft.display()))?;
+    give_to(draft, account).map_err(|error| format!("{}: {error}", draft.display()))?;
     run::text(&mut postgres::initdb(bin, draft, account), INITDB_LIMIT).map(drop)
 }
 

@@ -15,9 +15,9 @@ pub(crate) fn explain(service: Service, choice: Choice, found: &Found) -> String
         let reason = reason.replace('\n', "\n             ");
         let _ = writeln!(text, "  {:<10} {reason}", source.name());
     }
-    text.push_str("any one of these helps:\n");
+    text.push_str("any one of these helps:");
     for (fix, note) in fixes(service) {
-        let _ = writeln!(text, "  {fix:<52} # {note}");
+        let _ = write!(text, "\n  {fix:<52} # {note}");
     }
     text
 }

@@ -24,31 +24,31 @@ pub(crate) struct Account {
 }
 
 impl Home {
-    pub(crate) fn open(target: &Path) -> io::Result<Self> {
+    pub(crate) fn open(target: &Path) -> Result<Self, String> {
         let dir = target.join("services");
-        fs::create_dir_all(&dir)?;
-        let uid = owner(&dir)?;
-        if uid != 0 || is_open_to_all(&dir)? {
-            return Ok(Self { dir, uid });
+        let uid = fs::create_dir_all(&dir)
+            .and_then(|()| owner(&dir))
+            .map_err(naming(&dir))?;
+        let mut home = Self { dir, uid };
+        if uid == 0 && !(open_up(&home.dir).is_ok() && is_open_to_all(&home.dir)) {
+            home.dir = open_temporary(&home.dir, uid)?;
         }
-        let name = format!(
-            "xtask-services-{:016x}",
-            hash(dir.as_os_str().as_encoded_bytes())
-        );
-        let open = std::env::temp_dir().join(name);
-        match fs::create_dir(&open) {
-            Ok(()) => fs::set_permissions(&open, fs::Permissions::from_mode(0o755))?,
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            // Anybody may make a folder or a link of this name, and what is in it gets run as root.
-            Err(_) if !is_ours_alone(&open, uid)? => {
-                return Err(io::Error::other(format!(
-                    "{} is somebody else's",
-                    open.display()
-                )));
+        for folder in [home.runs(), home.drafts(), home.cache(), home.bundled()] {
+            home.make(&folder)?;
+        }
+        Ok(home)
+    }
+
+    /// Makes a folder below this one. Whatever the umask is or was, the account that Postgres
+    /// runs under can reach it.
+    pub(crate) fn make(&self, folder: &Path) -> Result<(), String> {
+        fs::create_dir_all(folder).map_err(naming(folder))?;
+        if self.uid == 0 {
+            for each in folder.ancestors().take_while(|it| *it != self.dir) {
+                open_up(each).map_err(naming(each))?;
             }
-            Err(_) => {}
         }
-        Ok(Self { dir: open, uid })
+        Ok(())
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -65,6 +65,11 @@ impl Home {
         self.dir.join("cache")
     }
 
+    /// Programs that were unpacked.
+    pub(crate) fn bundled(&self) -> PathBuf {
+        self.dir.join("bundled")
+    }
+
     /// Where a run makes what later runs will use.
     pub(crate) fn draft(&self, run: &str) -> PathBuf {
         self.drafts().join(run)
@@ -72,18 +77,6 @@ impl Home {
 
     pub(crate) fn drafts(&self) -> PathBuf {
         self.dir.join("draft")
-    }
-
-    /// Puts what was made as a draft where everybody finds it, all at once: nobody ever copies
-    /// or runs half of it.
-    pub(crate) fn publish(&self, draft: &Path, ready: &Path) -> Result<(), String> {
-        let renamed = fs::create_dir_all(ready.parent().unwrap_or(&self.dir))
-            .and_then(|()| fs::rename(draft, ready));
-        match renamed {
-            // Another run was faster, and its folder is as good.
-            Err(_) if ready.is_dir() => Ok(()),
-            renamed => renamed.map_err(|error| format!("{}: {error}", ready.display())),
-        }
     }
 
     /// The account for Postgres, which refuses to run as root; `None` if ours will do.
@@ -101,6 +94,16 @@ impl Home {
     /// The account that servers of ours run under.
     pub(crate) fn uid(&self) -> u32 {
         self.unprivileged().map_or(self.uid, |account| account.uid)
+    }
+}
+
+/// Puts what was made as a draft where everybody finds it, all at once: nobody ever copies
+/// or runs half of it.
+pub(crate) fn publish(draft: &Path, ready: &Path) -> Result<(), String> {
+    match fs::rename(draft, ready) {
+        // Another run was faster, and its folder is as good.
+        Err(_) if ready.is_dir() => Ok(()),
+        renamed => renamed.map_err(naming(ready)),
     }
 }
 
@@ -132,13 +135,49 @@ fn owner(path: &Path) -> io::Result<u32> {
     Ok(fs::metadata(path)?.uid())
 }
 
-fn is_open_to_all(path: &Path) -> io::Result<bool> {
-    for folder in path.canonicalize()?.ancestors() {
-        if fs::metadata(folder)?.mode() & 0o001 == 0 {
-            return Ok(false);
+/// A folder of this checkout's under the system's temporary folder.
+fn open_temporary(private: &Path, uid: u32) -> Result<PathBuf, String> {
+    let name = format!(
+        "xtask-services-{:016x}",
+        hash(private.as_os_str().as_encoded_bytes())
+    );
+    let dir = shared(std::env::temp_dir()).join(name);
+    match fs::create_dir(&dir) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(naming(&dir)(error));
         }
+        // Anybody may make a folder or a link of this name, and what is in it gets run as root.
+        Err(_) if !is_ours_alone(&dir, uid).map_err(naming(&dir))? => {
+            return Err(format!("{} is somebody else's", dir.display()));
+        }
+        _ => {}
     }
-    Ok(true)
+    open_up(&dir).map_err(naming(&dir))?;
+    Ok(dir)
+}
+
+/// The temporary folder, unless it is private or missing.
+fn shared(temporary: PathBuf) -> PathBuf {
+    if is_open_to_all(&temporary) {
+        temporary
+    } else {
+        "/tmp".into()
+    }
+}
+
+fn is_open_to_all(path: &Path) -> bool {
+    let is_open = |folder: &Path| fs::metadata(folder).is_ok_and(|it| it.mode() & 0o001 != 0);
+    path.canonicalize()
+        .is_ok_and(|path| path.ancestors().all(is_open))
+}
+
+fn open_up(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
+}
+
+/// An error of the system's with the path that it is about.
+fn naming(path: &Path) -> impl Fn(io::Error) -> String {
+    move |error| format!("{}: {error}", path.display())
 }
 
 /// A folder, no link to one, that only we can write to.
@@ -187,6 +226,44 @@ mod tests {
             !is_ours_alone(&folder, uid + 1).expect("there"),
             "somebody else's"
         );
+    }
+
+    #[test]
+    fn folders_are_open_to_the_account_of_postgres_even_after_a_private_umask() {
+        let scratch = Scratch::new("umask");
+        let home = Home {
+            dir: scratch.path("services"),
+            uid: 0,
+        };
+        let (runs, run) = (home.runs(), home.runs().join("1-ab-postgres"));
+        fs::create_dir_all(&run).expect("scratch");
+        for folder in [&home.dir, &runs, &run] {
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).expect("ours");
+        }
+        home.make(&run).expect("it is ours");
+        let mode = |folder: &Path| fs::metadata(folder).expect("there").mode() & 0o777;
+        assert_eq!([mode(&runs), mode(&run)], [0o755, 0o755]);
+        assert_eq!(mode(&home.dir), 0o700, "what is above is not ours to open");
+    }
+
+    #[test]
+    fn a_private_or_a_missing_temporary_folder_is_replaced_by_tmp() {
+        let scratch = Scratch::new("tmpdir");
+        let private = scratch.path("private");
+        fs::create_dir_all(private.join("inner")).expect("scratch");
+        fs::set_permissions(&private, fs::Permissions::from_mode(0o700)).expect("ours");
+        for folder in [private.join("inner"), scratch.path("missing")] {
+            assert_eq!(shared(folder), Path::new("/tmp"));
+        }
+        assert_eq!(shared("/".into()), Path::new("/"));
+    }
+
+    #[test]
+    fn a_home_that_cannot_be_made_is_named() {
+        let scratch = Scratch::new("no-home");
+        fs::write(scratch.path("file"), "").expect("scratch");
+        let message = Home::open(&scratch.path("file")).expect_err("a file is no folder");
+        assert!(message.contains("file/services"), "{message}");
     }
 
     #[test]

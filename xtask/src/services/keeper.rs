@@ -5,7 +5,6 @@ use std::io::{self, BufRead, Write};
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use super::choose::Chooser;
 use super::fact::Fact;
@@ -18,9 +17,6 @@ use crate::workspace::Workspace;
 
 /// The hidden command of xtask that this is.
 pub(crate) const WORD: &str = "keeper";
-
-/// How long tests that lost their parent may take to end when asked to.
-const RUNNER_GRACE: Duration = Duration::from_secs(3);
 
 /// The command line of a keeper.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +85,7 @@ impl Keeper {
 }
 
 pub(crate) fn execute(keeper: &Keeper) -> Result {
-    let home = Home::open(&Workspace::find()?.target).map_err(|error| error.to_string())?;
+    let home = Home::open(&Workspace::find()?.target)?;
     let orders = Arc::new(Mutex::new(Orders::default()));
     let listener = {
         let orders = Arc::clone(&orders);
@@ -108,7 +104,7 @@ pub(crate) fn execute(keeper: &Keeper) -> Result {
     if !orders.keep
         && let Some(pid) = orders.watched
     {
-        processes::end_run(pid, &keeper.run, RUNNER_GRACE);
+        processes::end_run(pid, &keeper.run);
     }
     let end = if orders.keep {
         Server::keep

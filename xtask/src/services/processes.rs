@@ -12,6 +12,9 @@ use crate::run;
 /// Marks what belongs to a run: a process that loses its parent keeps its environment.
 pub(crate) const RUN_VARIABLE: &str = "XTASK_RUN";
 
+/// How long tests that lost their parent may take to end when asked to.
+const RUNNER_GRACE: Duration = Duration::from_secs(3);
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Process {
     pub(crate) pid: u32,
@@ -77,9 +80,14 @@ pub(crate) fn end_family(pid: u32, signal_name: &str, grace: Duration) {
 }
 
 /// Ends a run of tests: its runner with all below it, and what lost its parent on the way.
-pub(crate) fn end_run(runner: u32, run: &str, grace: Duration) {
+pub(crate) fn end_run(runner: u32, run: &str) {
     let all = || [family(runner, &snapshot()), marked(run)].concat();
-    end(&all(), all, "TERM", grace);
+    end(&all(), all, "TERM", RUNNER_GRACE);
+}
+
+/// Ends what is left of a run whose runner is gone.
+pub(crate) fn end_marked(run: &str) {
+    end(&marked(run), || marked(run), "TERM", RUNNER_GRACE);
 }
 
 fn end(first: &[u32], all: impl Fn() -> Vec<u32>, signal_name: &str, grace: Duration) {
@@ -104,7 +112,7 @@ fn marked(run: &str) -> Vec<u32> {
     };
     snapshot()
         .iter()
-        .filter(|process| is_marked(process))
+        .filter(|process| process.pid != own_pid() && is_marked(process))
         .map(|process| process.pid)
         .collect()
 }

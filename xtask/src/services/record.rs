@@ -34,9 +34,9 @@ pub(crate) enum Body {
 }
 
 impl RunFolder {
-    pub(crate) fn create(home: &Home, run: &str, service: Service) -> io::Result<Self> {
+    pub(crate) fn create(home: &Home, run: &str, service: Service) -> Result<Self, String> {
         let folder = Self::at(home.runs().join(format!("{run}-{service}")), run, service);
-        fs::create_dir_all(&folder.dir)?;
+        home.make(&folder.dir)?;
         Ok(folder)
     }
 

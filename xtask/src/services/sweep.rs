@@ -1,4 +1,5 @@
-//! Clears up what runs that are gone have left, and what `services down` is to stop.
+//! Clears up what runs that are gone have left, servers and tests, and what `services down` is to
+//! stop.
 
 use std::fs;
 
@@ -64,6 +65,9 @@ fn stop_all(home: &Home, also_kept: bool) -> (Vec<Running>, Vec<String>) {
         };
         if !is_to_stop(standing, also_kept) {
             continue;
+        }
+        if matches!(standing, Standing::Lost) {
+            processes::end_marked(&folder.run);
         }
         let was_up = matches!(standing, Standing::Kept { is_alive: true });
         match server::stop_foreign(&folder, &record) {

@@ -10,6 +10,7 @@ pub(crate) use runner::cargo;
 pub(crate) use tier::Tier;
 
 use crate::failure::{Failure, Result};
+use crate::say::{print, say};
 use crate::services::client::{Found, Services};
 use crate::services::{Choice, Request, Service, fixes};
 use crate::workspace::Workspace;
@@ -64,7 +65,7 @@ pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result {
     let mut summary = Summary::new(options.repeat);
     for turn in 1..=options.repeat {
         if options.repeat > 1 {
-            eprintln!("xtask: turn {turn} of {}", options.repeat);
+            say(format_args!("xtask: turn {turn} of {}", options.repeat));
         }
         for job in &plan.jobs {
             let row = run_job(&runner, &plan, job, services.as_mut())?;
@@ -74,7 +75,7 @@ pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result {
             break;
         }
     }
-    finish(&plan, options, services, &summary)
+    finish(&plan, options, services, summary)
 }
 
 fn run_job(
@@ -108,29 +109,46 @@ fn finish(
     plan: &Plan<'_>,
     options: &Options,
     services: Option<Services>,
-    summary: &Summary,
+    mut summary: Summary,
 ) -> Result {
     if let Some(mut services) = services {
         let found = services.found();
         for service in plan.services(Tier::served) {
             let is_there = found.running.iter().any(|it| it.service == service);
             if !is_there {
-                eprint!("\n{}", fixes::explain(service, options.choice, found));
+                let text = fixes::explain(service, options.choice, found);
+                say(format_args!("\n{text}"));
             }
         }
-        if options.keep {
-            for it in &found.running {
-                eprintln!("export {}={}", it.service.test_variable(), it.url);
-            }
-            eprintln!("xtask: the servers stay until `cargo xtask services down`");
-            services.keep();
+        if let Err(reason) = end(services, options.keep) {
+            say(format_args!("xtask: servers: {reason}"));
+            summary.fail_services(reason);
         }
     }
     // The servers are gone by now: nothing comes after the closing line.
-    println!("{}\n{}", summary.totals(), summary.closing_line());
+    let (totals, line) = (summary.totals(), summary.closing_line());
+    let _ = print(format_args!("{totals}\n{line}"));
     if summary.has_failed() {
         Err(Failure::Reported)
     } else {
         Ok(())
     }
+}
+
+/// Ends the servers, or leaves them running and says how to use them.
+fn end(mut services: Services, keep: bool) -> std::result::Result<(), String> {
+    if !keep {
+        return services.finish();
+    }
+    let running = services.found().running.clone();
+    services.keep()?;
+    for it in running {
+        say(format_args!(
+            "export {}={}",
+            it.service.test_variable(),
+            it.url
+        ));
+    }
+    say("xtask: the servers stay until `cargo xtask services down`");
+    Ok(())
 }

@@ -21,13 +21,18 @@ pub(crate) struct Plan<'a> {
 pub(crate) struct Job<'a> {
     pub(crate) tier: Tier,
     pub(crate) packages: Vec<&'a Package>,
-    /// Whether packages were named, so that cargo is told of each.
-    pub(crate) is_narrowed: bool,
+    /// All packages that were named, whatever tests they have; empty for the whole workspace.
+    pub(crate) named: Vec<&'a Package>,
 }
 
 impl<'a> Plan<'a> {
     pub(crate) fn new(workspace: &'a Workspace, options: &Options, is_ci: bool) -> Result<Self> {
         let scope = scope(workspace, &options.packages)?;
+        let named = if options.packages.is_empty() {
+            Vec::new()
+        } else {
+            scope.clone()
+        };
         let mut jobs = Vec::new();
         for tier in Tier::ALL {
             let is_named = options.tiers.contains(&tier);
@@ -37,11 +42,10 @@ impl<'a> Plan<'a> {
             }
             let packages: Vec<_> = scope.iter().copied().filter(|it| tier.is_in(it)).collect();
             if !packages.is_empty() {
-                let is_narrowed = !options.packages.is_empty();
                 jobs.push(Job {
                     tier,
                     packages,
-                    is_narrowed,
+                    named: named.clone(),
                 });
             } else if is_named {
                 return Err(Failure::Usage(format!(

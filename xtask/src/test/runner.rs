@@ -13,7 +13,12 @@ use super::plan::Job;
 use super::tier::{Tier, unit_targets};
 use crate::failure::Result;
 use crate::run;
+use crate::say::say;
 use crate::workspace::{Package, Workspace};
+
+/// How many cases proptest tries of each property: 256 unless it is set.
+const CASES_VARIABLE: &str = "PROPTEST_CASES";
+const CASES_FULL: &str = "25600";
 
 #[derive(Debug)]
 pub(crate) struct Runner<'a> {
@@ -47,7 +52,7 @@ impl<'a> Runner<'a> {
         let mut total = Counts::default();
         for (mut command, format) in self.commands(job) {
             command.envs(variables.iter().map(|(name, value)| (name, value)));
-            eprintln!("xtask: {}", run::show(&command));
+            say(format_args!("xtask: {}", run::show(&command)));
             let mut counts = stream(&mut command, format, &mut watch)?;
             if job.tier == Tier::Model {
                 // What the filter left out is another tier's.
@@ -66,9 +71,8 @@ impl<'a> Runner<'a> {
         match job.tier {
             Tier::Doc => {
                 let mut command = self.cargo(&["test"]);
-                command.args(["--doc", "--all-features", "--no-fail-fast"]);
-                // Not the whole workspace: a package without a library has no `--doc`.
-                command.args(selection(&job.packages, true));
+                command.args(selection(&job.named));
+                command.args(["--all-features", "--no-fail-fast", "--doc"]);
                 vec![(command, Format::Libtest)]
             }
             Tier::Model => job
@@ -78,25 +82,25 @@ impl<'a> Runner<'a> {
                 .collect(),
             Tier::Unit => {
                 let targets = unit_selection(&job.packages);
-                vec![self.tests(&job.packages, job.is_narrowed, &targets, false)]
+                vec![self.tests(&job.named, &targets, false)]
             }
             _ => {
                 let targets = ["--test".to_owned(), job.tier.name().to_owned()];
-                vec![self.tests(&job.packages, job.is_narrowed, &targets, true)]
+                vec![self.tests(&job.named, &targets, true)]
             }
         }
     }
 
-    /// All tiers select the same packages and features, so that cargo builds each crate once.
+    /// The targets select what runs. The packages are the same in all tiers, and so are the
+    /// features of what they stand on: cargo builds each crate once.
     fn tests(
         &self,
-        packages: &[&Package],
-        is_narrowed: bool,
+        named: &[&Package],
         targets: &[String],
         with_ignored: bool,
     ) -> (Command, Format) {
         let mut command = self.test_command();
-        command.args(selection(packages, is_narrowed));
+        command.args(selection(named));
         command
             .args(["--all-features", "--no-fail-fast"])
             .args(targets);
@@ -141,8 +145,8 @@ impl<'a> Runner<'a> {
         if io::stderr().is_terminal() {
             command.env("CARGO_TERM_COLOR", "always");
         }
-        if self.full {
-            command.env("XTASK_FULL", "1");
+        if self.full && std::env::var_os(CASES_VARIABLE).is_none() {
+            command.env(CASES_VARIABLE, CASES_FULL);
         }
         command
     }
@@ -162,11 +166,11 @@ fn has_nextest() -> bool {
     answer.is_ok_and(|output| output.status.success())
 }
 
-fn selection(packages: &[&Package], is_narrowed: bool) -> Vec<String> {
-    if !is_narrowed {
+fn selection(named: &[&Package]) -> Vec<String> {
+    if named.is_empty() {
         return vec!["--workspace".to_owned()];
     }
-    packages
+    named
         .iter()
         .flat_map(|package| ["-p".to_owned(), package.name.clone()])
         .collect()

@@ -29,6 +29,8 @@ enum Outcome {
 pub(crate) struct Summary {
     rows: Vec<Row>,
     turns: u32,
+    /// Why the servers did not end well.
+    services: Option<String>,
 }
 
 impl Row {
@@ -96,7 +98,12 @@ impl Summary {
         Self {
             rows: Vec::new(),
             turns,
+            services: None,
         }
+    }
+
+    pub(crate) fn fail_services(&mut self, reason: String) {
+        self.services = Some(reason);
     }
 
     pub(crate) fn add(&mut self, row: Row) {
@@ -119,7 +126,9 @@ impl Summary {
     }
 
     pub(crate) fn has_failed(&self) -> bool {
-        self.rows.iter().any(Row::has_failed) || self.counts().executed() == 0
+        self.rows.iter().any(Row::has_failed)
+            || self.services.is_some()
+            || self.counts().executed() == 0
     }
 
     /// `361 passed, 0 failed`, in words that readers of many runners know.
@@ -134,6 +143,9 @@ impl Summary {
 
     pub(crate) fn closing_line(&self) -> String {
         let mut parts: Vec<String> = self.rows.iter().filter_map(Row::text).collect();
+        if let Some(reason) = &self.services {
+            parts.push(format!("servers FAILED: {}", first_line(reason)));
+        }
         let not_run = self.rows.iter().filter_map(|row| match &row.outcome {
             Outcome::NotRun {
                 reason,

@@ -1,6 +1,63 @@
 //! The command line.
 
-use crate::support::Bench;
+use std::io;
+use std::process::Child;
+
+use crate::support::{Bench, Ran, is_alive};
+
+/// Runs xtask with a standard output, or both outputs, that nobody reads any more.
+fn unread(bench: &Bench, line: &str, also_stderr: bool) -> Ran {
+    let closed = || {
+        let (reader, writer) = io::pipe().expect("a pipe");
+        drop(reader);
+        writer
+    };
+    let mut command = bench.command(line);
+    command.stdout(closed());
+    if also_stderr {
+        command.stderr(closed());
+    }
+    let child = command.spawn().and_then(Child::wait_with_output);
+    Ran::from(child.expect("xtask is built"))
+}
+
+#[test]
+fn a_reader_who_goes_away_changes_no_verdict() {
+    let bench = Bench::new();
+    bench.redis();
+    let table = [
+        ("help", 0),
+        ("test --services local", 0),
+        ("test --services none redis", 1),
+        ("services status", 0),
+        ("nonsense", 2),
+    ];
+    for (line, code) in table {
+        for also_stderr in [false, true] {
+            let ran = unread(&bench, line, also_stderr);
+            assert_eq!(ran.code, Some(code), "{line}: {ran:#?}");
+        }
+    }
+    bench.assert_nothing_is_left("pids");
+}
+
+#[test]
+fn services_whose_variables_nobody_reads_stay_up_and_that_is_said() {
+    let bench = Bench::new();
+    bench.redis();
+    let ran = unread(&bench, "services up --services local", false);
+    let said = [
+        "nobody read the variables",
+        "services status",
+        "services down",
+    ];
+    ran.assert_says(1, &said);
+    assert!(bench.pids("pids").into_iter().all(is_alive));
+    bench
+        .run("services down")
+        .assert_says(0, &["stopped redis"]);
+    bench.assert_nothing_is_left("pids");
+}
 
 #[test]
 fn a_mistake_ends_with_2_and_names_itself() {

@@ -1,6 +1,8 @@
 //! However a run ends, it leaves no process and no folder.
 
-use crate::support::{Bench, Xtask, is_alive, signal, wait_for};
+use std::path::Path;
+
+use crate::support::{Bench, Xtask, cargo_that_passes, is_alive, signal, wait_for};
 
 /// A bench on which the tests have just begun, and never end by themselves.
 fn in_the_middle() -> (Bench, Xtask) {
@@ -40,17 +42,36 @@ fn what_a_crash_left_behind_is_swept_at_the_next_start() {
     signal("KILL", &keeper.to_string());
     wait_for("the keeper to die", || !is_alive(keeper));
     xtask.kill();
-    for pid in bench.pids("tests") {
-        signal("KILL", &pid.to_string());
-    }
     let server = bench.pids("pids")[0];
     assert!(
         is_alive(server) && bench.run_folders().len() == 1,
         "nobody is left to clear up"
     );
 
-    bench.program("cargo", &crate::support::cargo_that_passes(1));
+    bench.program("cargo", &cargo_that_passes(1));
     bench.run("test redis --services local").assert_says(0, &[]);
+    bench.assert_nothing_is_left("pids");
+    // A process that lost its parent is known by its environment, which not every system shows.
+    if Path::new("/proc/self/environ").exists() {
+        bench.assert_nothing_is_left("tests");
+    }
+    for pid in bench.pids("tests") {
+        signal("KILL", &pid.to_string());
+    }
+}
+
+#[test]
+fn a_keeper_that_died_fails_the_run_and_what_it_kept_is_cleared_up() {
+    let bench = Bench::new();
+    bench.redis();
+    // The keeper is the parent of the server.
+    let kill = r#"kill -KILL $(ps -o ppid= -p "$(cat "$BENCH/pids")")"#;
+    let script = format!("{}\n{kill}", cargo_that_passes(3));
+    bench.program("cargo", &script);
+    let ran = bench.run("test redis --services local");
+    ran.assert_says(1, &["servers: their keeper ended with signal: 9"]);
+    let expected = "redis 3 passed (redis 0.0.0, local) | servers FAILED: their keeper ended with signal: 9 (SIGKILL) | not run: 0";
+    assert_eq!(ran.last_line(), expected);
     bench.assert_nothing_is_left("pids");
 }
 

@@ -79,7 +79,7 @@ fn tests_that_need_a_server_get_it_and_are_not_left_out() {
     let script = "[ -z \"$TEST_REDIS_URL\" ] || echo \"$TEST_REDIS_URL $REDIS_SERVER_BIN $*\" >>\"$BENCH/seen\"";
     bench.program("cargo", &format!("{script}\n{}", cargo_that_passes(1)));
     bench
-        .run("test --services local --full --repeat 2")
+        .run("test --services local --repeat 2")
         .assert_says(0, &[]);
     let seen = std::fs::read_to_string(bench.path("seen")).expect("the tests ran");
     assert_eq!(
@@ -94,5 +94,49 @@ fn tests_that_need_a_server_get_it_and_are_not_left_out() {
         "--include-ignored",
     ] {
         assert!(seen.contains(word), "no {word:?} in {seen}");
+    }
+}
+
+#[test]
+fn a_full_run_has_a_hundred_times_the_cases_unless_somebody_gave_a_number() {
+    let bench = Bench::new();
+    let script = "echo \"${PROPTEST_CASES-none}\" >>\"$BENCH/cases\"";
+    bench.program("cargo", &format!("{script}\n{}", cargo_that_passes(1)));
+    for (line, given, expected) in [
+        ("test unit", None, "none"),
+        ("test unit --full", None, "25600"),
+        ("test unit --full", Some("7"), "7"),
+    ] {
+        let mut command = bench.command(line);
+        command.envs(given.map(|number| ("PROPTEST_CASES", number)));
+        let ran = command.output().expect("xtask is built");
+        crate::support::Ran::from(ran).assert_says(0, &[]);
+        let cases = std::fs::read_to_string(bench.path("cases")).expect("cargo ran");
+        assert_eq!(cases.lines().last(), Some(expected), "{line}, {given:?}");
+    }
+}
+
+#[test]
+fn every_tier_names_the_same_packages_so_that_nothing_is_built_twice() {
+    let bench = Bench::new();
+    bench.redis();
+    bench.write("crates/a/src/lib.rs", "/// ```\n/// ```\n");
+    bench.write("crates/b/Cargo.toml", "[package]\nname = \"b\"\n");
+    bench.write("crates/b/src/main.rs", "");
+    bench.write("crates/b/tests/redis.rs", "");
+    for (line, packages) in [
+        (
+            "test -p a -p b unit doc redis --services local",
+            "-p a -p b",
+        ),
+        ("test unit doc redis --services local", "--workspace"),
+    ] {
+        bench.write("cargo.log", "");
+        bench.run(line).assert_says(0, &[]);
+        let log = std::fs::read_to_string(bench.path("cargo.log")).expect("cargo ran");
+        assert_eq!(log.lines().count(), 3, "{log}");
+        for command in log.lines() {
+            assert!(command.contains(packages), "no {packages:?} in {command}");
+        }
     }
 }

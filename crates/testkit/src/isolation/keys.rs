@@ -1,5 +1,6 @@
 //! Keys of a test's own in the shared Redis.
 
+use std::fmt;
 use std::thread;
 use std::time::Duration;
 
@@ -29,25 +30,17 @@ const ANSWER_BOUND: Duration = Duration::from_secs(10);
 /// ```
 #[must_use]
 pub fn redis() -> Keys {
-    let url = shared_url("TEST_REDIS_URL", "redis", "redis://127.0.0.1:6379");
-    let keys = Keys {
-        prefix: format!("{}:", name::unique()),
-        url,
-    };
-    if let Err(error) = keys.connect().and_then(|mut shared| sweep(&mut shared)) {
-        panic!(
-            "TEST_REDIS_URL is {}, and it does not work: {error}",
-            keys.url
-        );
-    }
-    keys
+    Keys::at(shared_url(
+        "TEST_REDIS_URL",
+        "redis",
+        "redis://127.0.0.1:6379",
+    ))
 }
 
 /// A prefix for keys, from [`redis`](fn@redis).
 ///
 /// When it is dropped, all keys with the prefix are removed. When that is because the test has
 /// failed, they stay, and the command to look at them is printed.
-#[derive(Debug)]
 pub struct Keys {
     url: String,
     prefix: String,
@@ -72,6 +65,26 @@ impl Keys {
         format!("{}{name}", self.prefix)
     }
 
+    /// What is printed names the variable: the URL may hold a password.
+    fn at(url: String) -> Self {
+        let keys = Self {
+            prefix: format!("{}:", name::unique()),
+            url,
+        };
+        if let Err(error) = keys.connect().and_then(|mut shared| sweep(&mut shared)) {
+            panic!("the server of TEST_REDIS_URL does not work: {error}");
+        }
+        keys
+    }
+
+    /// The command that shows the keys.
+    fn look(&self) -> String {
+        format!(
+            r#"redis-cli -u "$TEST_REDIS_URL" --scan --pattern '{}*'"#,
+            self.prefix
+        )
+    }
+
     fn connect(&self) -> RedisResult<Connection> {
         let connection = Client::open(self.url())?.get_connection_with_timeout(ANSWER_BOUND)?;
         connection.set_read_timeout(Some(ANSWER_BOUND))?;
@@ -80,19 +93,26 @@ impl Keys {
     }
 }
 
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys")
+            .field("prefix", &self.prefix)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Drop for Keys {
     fn drop(&mut self) {
-        let Self { url, prefix } = &*self;
         if thread::panicking() {
-            eprintln!("the test's keys are kept: redis-cli -u {url} --scan --pattern '{prefix}*'");
+            eprintln!("the test's keys are kept: {}", self.look());
             return;
         }
-        let pattern = format!("{prefix}*");
+        let pattern = format!("{}*", self.prefix);
         let removed = self
             .connect()
             .and_then(|mut connection| remove(&mut connection, &pattern, |_key| true));
         if let Err(error) = removed {
-            eprintln!("the keys {pattern} at {url} were not removed: {error}");
+            eprintln!("the keys {pattern} were not removed: {error}");
         }
     }
 }
@@ -123,4 +143,28 @@ fn remove(
         return Ok(());
     }
     connection.unlink(removed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic;
+
+    use super::*;
+
+    #[test]
+    fn a_password_is_in_nothing_that_is_printed() {
+        // Nobody listens on port 1.
+        let url = || "redis://:hidden@127.0.0.1:1".to_owned();
+        let died = panic::catch_unwind(|| Keys::at(url())).expect_err("nobody answers");
+        let words = died.downcast::<String>().expect("a formatted message");
+        let keys = Keys {
+            prefix: "mine:".to_owned(),
+            url: url(),
+        };
+        for text in [*words, keys.look(), format!("{keys:?}")] {
+            assert!(!text.contains("hidden"), "{text}");
+        }
+        let look = r#"redis-cli -u "$TEST_REDIS_URL" --scan --pattern 'mine:*'"#;
+        assert_eq!(keys.look(), look);
+    }
 }

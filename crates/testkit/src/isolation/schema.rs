@@ -1,5 +1,6 @@
 //! A schema of a test's own in the shared Postgres.
 
+use std::fmt;
 use std::thread;
 
 use sqlx::migrate::{MigrateError, Migrator};
@@ -37,23 +38,13 @@ const LOCK_BOUND: &str = "SET lock_timeout = '10s'";
 pub fn postgres<'a>(migrations: impl Into<Option<&'a Migrator>>) -> Schema {
     let example = "postgres://postgres@127.0.0.1:5432/postgres";
     let shared = shared_url("TEST_DATABASE_URL", "postgres", example);
-    let name = name::unique();
-    let schema = Schema {
-        url: with_search_path(&shared, &name),
-        name,
-    };
-    let migrations = migrations.into();
-    if let Err(error) = on_own_thread(async || schema.create(migrations).await) {
-        panic!("TEST_DATABASE_URL is {shared}, and a schema there failed: {error}");
-    }
-    schema
+    Schema::at(&shared, migrations.into())
 }
 
 /// A schema, from [`postgres`](fn@postgres).
 ///
 /// When it is dropped, it is dropped on the server too, with all that is in it. When that is
 /// because the test has failed, it stays, and the command to look at it is printed.
-#[derive(Debug)]
 pub struct Schema {
     url: String,
     name: String,
@@ -70,6 +61,27 @@ impl Schema {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What is printed names the variable: the URL may hold a password.
+    fn at(shared: &str, migrations: Option<&Migrator>) -> Self {
+        let name = name::unique();
+        let schema = Self {
+            url: with_search_path(shared, &name),
+            name,
+        };
+        if let Err(error) = on_own_thread(async || schema.create(migrations).await) {
+            panic!("a schema in the database of TEST_DATABASE_URL failed: {error}");
+        }
+        schema
+    }
+
+    /// The command that shows the schema.
+    fn look(&self) -> String {
+        format!(
+            r#"PGOPTIONS='-c search_path={}' psql "$TEST_DATABASE_URL""#,
+            self.name
+        )
     }
 
     async fn create(&self, migrations: Option<&Migrator>) -> Result<(), MigrateError> {
@@ -91,11 +103,19 @@ impl Schema {
     }
 }
 
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Schema")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Drop for Schema {
     fn drop(&mut self) {
-        let Self { url, name } = &*self;
+        let name = &self.name;
         if thread::panicking() {
-            eprintln!("the test's schema is kept: psql '{url}'");
+            eprintln!("the test's schema is kept: {}", self.look());
         } else if let Err(error) = on_own_thread(async || self.remove().await) {
             eprintln!("the schema {name} was not dropped: {error}");
         }
@@ -147,7 +167,26 @@ fn on_own_thread<T: Send>(work: impl AsyncFnOnce() -> T + Send) -> T {
 
 #[cfg(test)]
 mod tests {
+    use std::panic;
+
     use super::*;
+
+    #[test]
+    fn a_password_is_in_nothing_that_is_printed() {
+        // Nobody listens on port 1.
+        let url = "postgres://me:hidden@127.0.0.1:1/app";
+        let died = panic::catch_unwind(|| Schema::at(url, None)).expect_err("nobody answers");
+        let words = died.downcast::<String>().expect("a formatted message");
+        let schema = Schema {
+            url: with_search_path(url, "mine"),
+            name: "mine".to_owned(),
+        };
+        for text in [*words, schema.look(), format!("{schema:?}")] {
+            assert!(!text.contains("hidden"), "{text}");
+        }
+        let look = r#"PGOPTIONS='-c search_path=mine' psql "$TEST_DATABASE_URL""#;
+        assert_eq!(schema.look(), look);
+    }
 
     #[test]
     fn the_search_path_joins_the_options_that_a_url_has() {
