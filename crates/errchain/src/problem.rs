@@ -7,7 +7,7 @@ use core::time::Duration;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 
-use crate::report::problem::{Place, render};
+use crate::report::problem::{Place, render, status};
 use crate::{CodeRef, Error, Retry};
 
 /// An error as a client may see it: a problem document (RFC 9457). It prints itself with `{}`.
@@ -69,7 +69,7 @@ impl<'a> Problem<'a> {
     /// The status alone.
     #[must_use]
     pub fn status(self) -> StatusCode {
-        let status = self.error.public_status();
+        let status = status(self.error);
         // Every kind and every code has a status from 400 to 599.
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }

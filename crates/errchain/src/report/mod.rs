@@ -74,12 +74,6 @@ impl Error {
             .map_or_else(|| self.public_kind().title(), CodeRef::title)
     }
 
-    /// The HTTP status that a client may be told.
-    pub(crate) fn public_status(&self) -> u16 {
-        self.code()
-            .map_or_else(|| self.public_kind().http_status(), CodeRef::http_status)
-    }
-
     /// What kind of failure a client may be told.
     ///
     /// Without a code nothing is the client's fault: a file that this program misses is not

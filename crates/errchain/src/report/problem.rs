@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use super::json::value;
 use super::sink::Sink;
-use crate::{Error, Field};
+use crate::{CodeRef, Error, Field};
 
 /// The field that is a member of its own.
 const DETAIL: &str = "detail";
@@ -37,7 +37,7 @@ fn write(error: &Error, place: Place<'_>, sink: &mut Sink) {
     sink.raw("\",\"title\":\"");
     sink.text(error.public_title());
     sink.raw("\",\"status\":");
-    sink.number(error.public_status());
+    sink.number(status(error));
     if let Some(detail) = public(error).find(|field| field.key() == DETAIL) {
         sink.raw(",\"detail\":");
         value(sink, detail.value());
@@ -56,6 +56,12 @@ fn write(error: &Error, place: Place<'_>, sink: &mut Sink) {
     }
     fields(error, sink);
     sink.raw("}");
+}
+
+/// The status that a client may be told.
+pub(crate) fn status(error: &Error) -> u16 {
+    let of_kind = || error.public_kind().http_status();
+    error.code().map_or_else(of_kind, CodeRef::http_status)
 }
 
 fn public(error: &Error) -> impl Iterator<Item = &Field> {
