@@ -1,7 +1,6 @@
 //! The command line. Each command has its own options, and nothing is ever ignored.
 
 use std::ffi::OsString;
-use std::str::FromStr;
 
 use lexopt::prelude::*;
 use lexopt::{Arg, Parser};
@@ -29,7 +28,8 @@ services up [--services SOURCE] [--offline] [--timings]
                                 start Redis and Postgres: eval \"$(cargo xtask services up)\"
 services down | status
 demo   [--with-services] [--instances N] [-- ARGS]
-                                the demo, on Redis and Postgres of its own if asked for
+                                the demo, on Redis and Postgres of its own if asked for;
+                                of several the first is on port 3000, the next on 3001, ...
 bench  [CRATE] [--quick] [--only ROW]
                                 ours beside its peers
 check  [--bless]                format, lints, docs, tidiness, dependencies, packages;
@@ -79,7 +79,7 @@ fn test(parser: &mut Parser) -> Result<Command> {
             Long("require") => options.require = Some(required(parser)?),
             Long("offline") => options.offline = true,
             Long("keep") => options.keep = true,
-            Long("repeat") => options.repeat = count("--repeat", parser)?,
+            Long("repeat") => options.repeat = repeat(parser)?,
             Long("full") => options.full = true,
             Value(tier) => {
                 let tier = tier.string()?;
@@ -146,11 +146,17 @@ fn demo(parser: &mut Parser) -> Result<Command> {
     while let Some(arg) = parser.next()? {
         match arg {
             Long("with-services") => options.with_services = true,
-            Long("instances") => options.instances = count("--instances", parser)?,
+            Long("instances") => options.instances = instances(parser)?,
             // Only after `--`: an option of the demo's is none of ours.
             Value(arg) => options.args.push(arg.string()?),
             other => return help_or_unexpected(other),
         }
+    }
+    let has_port = |arg: &String| arg == "--port" || arg.starts_with("--port=");
+    if options.instances > 1 && options.args.iter().any(has_port) {
+        return Err(Failure::Usage(
+            "--instances gives each a port, from 3000 on: leave --port away".to_owned(),
+        ));
     }
     Ok(Command::Demo(options))
 }
@@ -213,11 +219,22 @@ fn required(parser: &mut Parser) -> Result<Vec<Service>> {
         .collect()
 }
 
-/// A number of things, one at least.
-fn count<T: FromStr + Default + PartialOrd>(option: &str, parser: &mut Parser) -> Result<T> {
+fn repeat(parser: &mut Parser) -> Result<u32> {
     let text = parser.value()?.string()?;
-    let number = text.parse().ok().filter(|number| *number > T::default());
-    number.ok_or_else(|| Failure::Usage(format!("{option} wants a number from 1 on, not {text:?}")))
+    let number = text.parse().ok().filter(|number| *number > 0);
+    let message = format!("--repeat wants a number from 1 on, not {text:?}");
+    number.ok_or(Failure::Usage(message))
+}
+
+fn instances(parser: &mut Parser) -> Result<u16> {
+    let text = parser.value()?.string()?;
+    let bounds = 1..=demo::INSTANCES_MAX;
+    let number = text.parse().ok().filter(|number| bounds.contains(number));
+    let message = format!(
+        "--instances wants a number from 1 to {}, not {text:?}",
+        bounds.end()
+    );
+    number.ok_or(Failure::Usage(message))
 }
 
 fn unknown_tier(name: &str) -> Failure {
@@ -257,6 +274,11 @@ mod tests {
             ("test --frob", "--frob"),
             ("test -p", "-p"),
             ("test --keep=yes", "--keep"),
+            ("demo --instances 0", "from 1 to 16"),
+            ("demo --instances 17", "from 1 to 16"),
+            ("demo --instances 65536", "from 1 to 16"),
+            ("demo --instances 2 -- --port 4000", "--port"),
+            ("demo --instances 2 -- --port=4000", "--port"),
             ("services", "up, down, status"),
             ("services sideways", "sideways"),
             ("services down --timings", "--timings"),

@@ -1,11 +1,8 @@
 //! `cargo xtask bench`: ours beside its peers, each crate with a feature and a program of its own
 //! so that only its own peers are built.
 
-use std::process::Command;
-
 use crate::failure::{Failure, Result};
 use crate::manifest::Manifest;
-use crate::test::cargo;
 use crate::workspace::Workspace;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,7 +35,7 @@ pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result {
         )));
     }
     for name in wanted {
-        let mut command = Command::new(cargo());
+        let mut command = workspace.cargo();
         command
             .args(["run", "--release", "--manifest-path"])
             .arg(folder.join("Cargo.toml"));
@@ -55,7 +52,7 @@ pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result {
             }
             None => {}
         }
-        let status = command.current_dir(&workspace.root).status();
+        let status = command.status();
         if !status.map_err(|error| format!("cargo: {error}"))?.success() {
             return Err(Failure::Reported);
         }

@@ -1,22 +1,24 @@
 //! `cargo xtask demo`: the demo, on Redis and Postgres of its own if asked for.
 
 use std::os::fd::OwnedFd;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::failure::{Failure, Result};
 use crate::services::client::Services;
 use crate::services::{Choice, Request, Service, fixes};
-use crate::test::cargo;
 use crate::workspace::Workspace;
 
-/// The port of the first instance; the others follow.
+/// The port of the first of several instances; the others follow.
 const PORT_FIRST: u16 = 3000;
+
+/// Enough to see them share, and few enough for one machine.
+pub(crate) const INSTANCES_MAX: u16 = 16;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(crate) with_services: bool,
     pub(crate) instances: u16,
-    /// Handed to each instance.
+    /// Handed to each instance; several get their ports from us.
     pub(crate) args: Vec<String>,
 }
 
@@ -60,16 +62,14 @@ fn run_all(
 ) -> Result {
     let mut children = Vec::new();
     for instance in 0..options.instances {
-        let mut command = Command::new(cargo());
+        let mut command = workspace.cargo();
         command
             .args(["run", "--quiet", "--package", "demo", "--"])
             .args(&options.args);
         if options.instances > 1 {
             command.args(["--port", &(PORT_FIRST + instance).to_string()]);
         }
-        command
-            .envs(urls.iter().map(|(name, url)| (name, url)))
-            .current_dir(&workspace.root);
+        command.envs(urls.iter().map(|(name, url)| (name, url)));
         let child = command.stdin(stdin()?).spawn();
         children.push(child.map_err(|error| format!("cargo: {error}"))?);
     }

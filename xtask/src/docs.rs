@@ -6,17 +6,12 @@ use std::time::Duration;
 use crate::failure::{Failure, Result};
 use crate::run;
 use crate::say::say;
-use crate::test::cargo;
 use crate::workspace::Workspace;
 
 pub(crate) fn execute(workspace: &Workspace, open: bool) -> Result {
-    let mut rustdoc = Command::new(cargo());
+    let mut rustdoc = workspace.cargo();
     rustdoc.args(["doc", "--workspace", "--all-features", "--no-deps"]);
-    through(
-        rustdoc
-            .args(open.then_some("--open"))
-            .current_dir(&workspace.root),
-    )?;
+    through(rustdoc.args(open.then_some("--open")))?;
     let version = run::output(
         Command::new("mdbook").arg("--version"),
         Duration::from_secs(10),

@@ -1,10 +1,15 @@
 //! The packages of the workspace and their targets, found by walking its folders: `cargo
 //! metadata` would want a JSON parser.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::manifest::Manifest;
+
+/// Where cargo builds, if that is not `target` in the workspace.
+const TARGET_VARIABLE: &str = "CARGO_TARGET_DIR";
 
 #[derive(Debug)]
 pub(crate) struct Workspace {
@@ -32,11 +37,10 @@ impl Workspace {
     /// The workspace that this program belongs to.
     pub(crate) fn find() -> Result<Self, String> {
         // Cargo tells which checkout runs it: the build may be shared by several.
-        let own = std::env::var_os("CARGO_MANIFEST_DIR")
+        let own = env::var_os("CARGO_MANIFEST_DIR")
             .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
         let root = own.parent().ok_or("xtask has no folder above it")?;
-        let target =
-            std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
+        let target = env::var_os(TARGET_VARIABLE).map_or(root.join("target"), PathBuf::from);
         let target = std::path::absolute(target).map_err(|error| error.to_string())?;
         Self::read(root, target)
     }
@@ -62,6 +66,18 @@ impl Workspace {
 }
 
 impl Workspace {
+    /// The cargo that runs us, in the root and with the same target folder.
+    pub(crate) fn cargo(&self) -> Command {
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = Command::new(cargo);
+        command.current_dir(&self.root);
+        // A relative one is meant from the folder that we were called in.
+        if env::var_os(TARGET_VARIABLE).is_some() {
+            command.env(TARGET_VARIABLE, &self.target);
+        }
+        command
+    }
+
     /// The package that a file belongs to, by its path from the root.
     pub(crate) fn package_of(&self, file: &Path) -> Option<&Package> {
         let file = self.root.join(file);

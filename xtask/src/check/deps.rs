@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::process::Command;
 use std::time::Duration;
 
 use super::{Options, Outcome, report};
 use crate::run;
-use crate::test::cargo;
 use crate::workspace::{Package, Workspace};
 
 pub(super) fn check(workspace: &Workspace, options: &Options) -> Outcome {
@@ -28,7 +26,7 @@ pub(super) fn check(workspace: &Workspace, options: &Options) -> Outcome {
 
 /// Compares the list with the file, or writes it there; returns its length.
 fn compare(workspace: &Workspace, package: &Package, bless: bool) -> Result<usize, String> {
-    let mut tree = Command::new(cargo());
+    let mut tree = workspace.cargo();
     tree.args([
         "tree",
         "-p",
@@ -39,8 +37,7 @@ fn compare(workspace: &Workspace, package: &Package, bless: bool) -> Result<usiz
         "none",
     ]);
     // One platform, so that the list is the same wherever it is made.
-    tree.args(["--target", "x86_64-unknown-linux-gnu"])
-        .current_dir(&workspace.root);
+    tree.args(["--target", "x86_64-unknown-linux-gnu"]);
     let names = names(&run::text(&mut tree, Duration::from_secs(120))?);
     let file = package.dir.join("deps.txt");
     let text = names

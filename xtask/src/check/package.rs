@@ -1,11 +1,9 @@
 //! What a published package contains: an allow-list kept by mistake publishes too little.
 
-use std::process::Command;
 use std::time::Duration;
 
 use super::{Outcome, report};
 use crate::run;
-use crate::test::cargo;
 use crate::workspace::Workspace;
 
 /// Written by cargo, or taken by its rules.
@@ -28,9 +26,9 @@ pub(super) fn check(workspace: &Workspace) -> Outcome {
         .filter(|package| package.is_published())
     {
         count += 1;
-        let mut list = Command::new(cargo());
+        let mut list = workspace.cargo();
         list.args(["package", "--list", "--allow-dirty", "-p", &package.name]);
-        match run::text(list.current_dir(&workspace.root), Duration::from_secs(60)) {
+        match run::text(&mut list, Duration::from_secs(60)) {
             Ok(files) => {
                 let wrong = wrong_in(&files).into_iter();
                 findings.extend(wrong.map(|what| format!("package {}: {what}", package.name)));

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::{Outcome, run_through};
 use crate::run;
-use crate::test::cargo;
 use crate::workspace::Workspace;
 
 pub(super) fn fmt(workspace: &Workspace) -> Outcome {
@@ -74,8 +73,8 @@ pub(super) fn typos(workspace: &Workspace) -> Outcome {
 }
 
 fn cargo_in(workspace: &Workspace, args: &[&str]) -> Command {
-    let mut command = Command::new(cargo());
-    command.args(args).current_dir(&workspace.root);
+    let mut command = workspace.cargo();
+    command.args(args);
     command
 }
 

@@ -12,7 +12,7 @@ use super::{Service, Started, postgres, redis};
 use crate::run;
 
 /// A client without an engine behind it may wait for ever.
-const PROBE_LIMIT: Duration = Duration::from_secs(2);
+const PROBE_LIMIT: Duration = Duration::from_secs(5);
 const COMMAND_LIMIT: Duration = Duration::from_secs(60);
 const READY_LIMIT: Duration = Duration::from_secs(60);
 const PULL_LIMIT: Duration = Duration::from_secs(180);

@@ -6,7 +6,6 @@ mod runner;
 mod summary;
 mod tier;
 
-pub(crate) use runner::cargo;
 pub(crate) use tier::Tier;
 
 use crate::failure::{Failure, Result};

@@ -1,7 +1,6 @@
 //! The programs that run tests: cargo-nextest where it is installed, else `cargo test`.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Write};
 use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -32,7 +31,7 @@ impl<'a> Runner<'a> {
         let format = match std::env::var("XTASK_RUNNER").as_deref() {
             Ok("cargo") => Format::Libtest,
             Ok("nextest") => Format::Nextest,
-            _ if has_nextest() => Format::Nextest,
+            _ if has_nextest(workspace) => Format::Nextest,
             _ => Format::Libtest,
         };
         Self {
@@ -140,8 +139,8 @@ impl<'a> Runner<'a> {
     }
 
     fn cargo(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(cargo());
-        command.args(args).current_dir(&self.workspace.root);
+        let mut command = self.workspace.cargo();
+        command.args(args);
         if io::stderr().is_terminal() {
             command.env("CARGO_TERM_COLOR", "always");
         }
@@ -152,13 +151,8 @@ impl<'a> Runner<'a> {
     }
 }
 
-/// The cargo that runs us.
-pub(crate) fn cargo() -> OsString {
-    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
-}
-
-fn has_nextest() -> bool {
-    let mut probe = Command::new(cargo());
+fn has_nextest(workspace: &Workspace) -> bool {
+    let mut probe = workspace.cargo();
     let answer = run::output(
         probe.args(["nextest", "--version"]),
         Duration::from_secs(10),

@@ -1,9 +1,10 @@
 //! The command line.
 
 use std::io;
+use std::path::Path;
 use std::process::Child;
 
-use crate::support::{Bench, Ran, is_alive};
+use crate::support::{Bench, Ran, cargo_that_passes, is_alive};
 
 /// Runs xtask with a standard output, or both outputs, that nobody reads any more.
 fn unread(bench: &Bench, line: &str, also_stderr: bool) -> Ran {
@@ -89,5 +90,25 @@ fn without_a_command_there_is_help() {
             ran.stdout.contains("services up") && lines <= 24,
             "one screen: {lines} lines"
         );
+    }
+}
+
+#[test]
+fn a_relative_target_folder_is_the_same_for_cargo_as_for_us() {
+    let bench = Bench::new();
+    let script = "echo \"$CARGO_TARGET_DIR\" >>\"$BENCH/targets\"";
+    let passes = cargo_that_passes(1);
+    bench.program("cargo", &format!("{script}\n{passes}"));
+    for line in ["test unit", "demo"] {
+        let mut command = bench.command(line);
+        command
+            .current_dir(bench.path("crates"))
+            .env("CARGO_TARGET_DIR", "built");
+        Ran::from(command.output().expect("xtask is built")).assert_says(0, &[]);
+    }
+    let targets = std::fs::read_to_string(bench.path("targets")).expect("cargo ran");
+    let built = bench.path("crates/built");
+    for target in targets.lines() {
+        assert_eq!(Path::new(target), built, "{targets}");
     }
 }
