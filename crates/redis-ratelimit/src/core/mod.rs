@@ -1,0 +1,250 @@
+//! The specification: what each algorithm decides, in integers, without a clock and without I/O.
+//!
+//! Times are microseconds. What is *stored* is absolute, so that it needs no upkeep; what is
+//! *seen* at a moment is relative to that moment and already clamped to what the rule can have
+//! produced. The memory store runs this code, and the scripts for Redis mirror [`Rule::decide`]
+//! step by step: they reply with what they saw, and everything that is shown is computed here.
+
+mod fixed;
+mod gcra;
+mod leases;
+mod sliding;
+
+pub(crate) use self::fixed::FixedWindow;
+pub(crate) use self::gcra::{BuildFault, Gcra};
+pub(crate) use self::leases::{Leases, Slot, Slots};
+pub(crate) use self::sliding::{BUCKETS, SlidingWindow};
+
+/// The longest time that a rule may remember: 2^51 µs, which is 71 years. Added to the time of
+/// day, which reaches 2^51 µs in the year 2041, it stays far below the 2^53 up to which the
+/// doubles of Lua count exactly.
+pub(crate) const HORIZON_US: u64 = 1 << 51;
+
+/// What one policy enforces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Rule {
+    Gcra(Gcra),
+    Fixed(FixedWindow),
+    Sliding(SlidingWindow),
+}
+
+/// What a store keeps for a key, in absolute time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stored {
+    /// The theoretical arrival time: `whole` µs and `part` of the rule's denominator.
+    Gcra { whole: u64, part: u64 },
+    /// When the window was opened, and what was admitted in it.
+    Fixed { start: u64, used: u64 },
+    /// The number of the newest bucket, and what was admitted in each, the newest first.
+    Sliding {
+        newest: u64,
+        counts: [u32; BUCKETS + 1],
+    },
+}
+
+/// The outcome of one decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) admitted: bool,
+    pub(crate) figures: Figures,
+    /// What the store has to write; a denial writes only what has to be set right.
+    pub(crate) write: Option<Stored>,
+}
+
+/// What a caller may know after a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Figures {
+    pub(crate) remaining: u64,
+    /// Until a check of the same cost is admitted, if nobody else asks. 0 when admitted.
+    pub(crate) wait_us: u64,
+    /// Until nothing of what was admitted counts any more.
+    pub(crate) reset_us: u64,
+}
+
+/// What each algorithm has to say; [`Rule`] puts it together.
+trait Algorithm {
+    /// The state at a moment, relative to it.
+    type Seen: Copy;
+
+    /// Brings what is stored to `now`. True if it lay in the future further than the rule can
+    /// have put it, because the clock was set back or the quota was cut: then it has to be
+    /// written back even when the check is denied. Clamped on reading only, it would be clamped
+    /// against a newer `now` each time, and lock its key out for as long as the clock was off.
+    fn see(&self, stored: Option<Stored>, now: u64) -> (Self::Seen, bool);
+
+    /// Reads what a script has seen. `None` if that can't be.
+    fn read(&self, reply: &[i64]) -> Option<Self::Seen>;
+
+    fn admits(&self, seen: Self::Seen, cost: u32) -> bool;
+    fn take(&self, seen: Self::Seen, cost: u32) -> Self::Seen;
+    fn give(&self, seen: Self::Seen, cost: u32) -> Self::Seen;
+    fn store(&self, seen: Self::Seen, now: u64) -> Stored;
+
+    fn remaining(&self, seen: Self::Seen) -> u64;
+    fn wait_us(&self, seen: Self::Seen, cost: u32) -> u64;
+    fn reset_us(&self, seen: Self::Seen) -> u64;
+}
+
+/// Runs an expression with the rule's algorithm, whichever it is.
+macro_rules! with_algorithm {
+    ($rule:expr, $algorithm:ident => $run:expr) => {
+        match $rule {
+            Rule::Gcra($algorithm) => $run,
+            Rule::Fixed($algorithm) => $run,
+            Rule::Sliding($algorithm) => $run,
+        }
+    };
+}
+
+impl Rule {
+    /// The most that can be admitted at once.
+    pub(crate) fn capacity(&self) -> u32 {
+        match self {
+            Self::Gcra(gcra) => gcra.burst(),
+            Self::Fixed(window) => window.limit(),
+            Self::Sliding(window) => window.limit(),
+        }
+    }
+
+    /// Decides on `cost` units.
+    pub(crate) fn decide(&self, stored: Option<Stored>, now: u64, cost: u32) -> Outcome {
+        with_algorithm!(self, algorithm => {
+            let (seen, is_ahead) = algorithm.see(stored, now);
+            if algorithm.admits(seen, cost) {
+                admit(algorithm, seen, now, cost)
+            } else {
+                decline(algorithm, seen, now, cost, is_ahead)
+            }
+        })
+    }
+
+    /// Consumes nothing: to look, or because another limit denies.
+    pub(crate) fn decline(&self, stored: Option<Stored>, now: u64, cost: u32) -> Outcome {
+        with_algorithm!(self, algorithm => {
+            let (seen, is_ahead) = algorithm.see(stored, now);
+            decline(algorithm, seen, now, cost, is_ahead)
+        })
+    }
+
+    /// Takes `cost` units back, never further than to an unused limit.
+    pub(crate) fn refund(&self, stored: Option<Stored>, now: u64, cost: u32) -> Stored {
+        with_algorithm!(self, algorithm => {
+            let (seen, _) = algorithm.see(stored, now);
+            algorithm.store(algorithm.give(seen, cost), now)
+        })
+    }
+
+    /// Consumes `cost` units that somebody else has admitted, as far as there are any left.
+    pub(crate) fn charge(&self, stored: Option<Stored>, now: u64, cost: u32) -> Stored {
+        with_algorithm!(self, algorithm => {
+            let (seen, _) = algorithm.see(stored, now);
+            let cost = u64::from(cost).min(algorithm.remaining(seen));
+            let cost = u32::try_from(cost).expect("at most the cost, which is a u32");
+            algorithm.store(algorithm.take(seen, cost), now)
+        })
+    }
+
+    /// Until when a store has to keep what it wrote.
+    pub(crate) fn reset_us(&self, stored: Stored, now: u64) -> u64 {
+        with_algorithm!(self, algorithm => {
+            let (seen, _) = algorithm.see(Some(stored), now);
+            algorithm.reset_us(seen)
+        })
+    }
+
+    /// Retells a decision of a script, which has replied with what it saw before. `write` is the
+    /// state afterwards, as it would be stored by a clock that shows `now`.
+    pub(crate) fn retell(
+        &self,
+        reply: &[i64],
+        admitted: bool,
+        now: u64,
+        cost: u32,
+    ) -> Option<Outcome> {
+        with_algorithm!(self, algorithm => {
+            let seen = algorithm.read(reply)?;
+            match (admitted, algorithm.admits(seen, cost)) {
+                (true, true) => Some(admit(algorithm, seen, now, cost)),
+                (false, _) => Some(decline(algorithm, seen, now, cost, true)),
+                (true, false) => None,
+            }
+        })
+    }
+
+    /// Retells decisions on one key that a script has made one after the other. It has replied
+    /// with what it saw before them, and how many units it has taken in all.
+    pub(crate) fn retell_bundle(
+        &self,
+        reply: &[i64],
+        taken: i64,
+        now: u64,
+        costs: &[u32],
+    ) -> Option<Vec<Outcome>> {
+        with_algorithm!(self, algorithm => {
+            let mut seen = algorithm.read(reply)?;
+            let (mut outcomes, mut sum) = (Vec::with_capacity(costs.len()), 0);
+            for cost in costs {
+                if algorithm.admits(seen, *cost) {
+                    outcomes.push(admit(algorithm, seen, now, *cost));
+                    seen = algorithm.take(seen, *cost);
+                    sum += i64::from(*cost);
+                } else {
+                    outcomes.push(decline(algorithm, seen, now, *cost, true));
+                }
+            }
+            (sum == taken).then_some(outcomes)
+        })
+    }
+
+    /// How many integers a script replies with for this rule.
+    pub(crate) fn reply_len(&self) -> usize {
+        match self {
+            Self::Gcra(_) | Self::Fixed(_) => 2,
+            Self::Sliding(_) => BUCKETS + 2,
+        }
+    }
+
+    /// The rule for one of `nodes` that share this one: all of them together admit the same, and
+    /// at most one unit more for each node, because a share is rounded up.
+    pub(crate) fn share(&self, nodes: u32) -> Self {
+        match self {
+            Self::Gcra(gcra) => Self::Gcra(gcra.share(nodes)),
+            Self::Fixed(window) => Self::Fixed(window.share(nodes)),
+            Self::Sliding(window) => Self::Sliding(window.share(nodes)),
+        }
+    }
+}
+
+fn admit<A: Algorithm>(algorithm: &A, seen: A::Seen, now: u64, cost: u32) -> Outcome {
+    let after = algorithm.take(seen, cost);
+    Outcome {
+        admitted: true,
+        figures: figures(algorithm, after, 0),
+        write: Some(algorithm.store(after, now)),
+    }
+}
+
+fn decline<A: Algorithm>(
+    algorithm: &A,
+    seen: A::Seen,
+    now: u64,
+    cost: u32,
+    writes: bool,
+) -> Outcome {
+    Outcome {
+        admitted: false,
+        figures: figures(algorithm, seen, algorithm.wait_us(seen, cost)),
+        write: writes.then(|| algorithm.store(seen, now)),
+    }
+}
+
+fn figures<A: Algorithm>(algorithm: &A, seen: A::Seen, wait_us: u64) -> Figures {
+    Figures {
+        remaining: algorithm.remaining(seen),
+        wait_us,
+        reset_us: algorithm.reset_us(seen),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,51 @@
+//! Where the state is kept.
+
+mod memory;
+#[cfg(feature = "redis")]
+mod redis;
+
+use crate::Check;
+use crate::core::{Figures, Rule};
+use crate::table::Id;
+
+pub use self::memory::MemoryStore;
+#[cfg(feature = "redis")]
+pub use self::redis::RedisStore;
+#[cfg(feature = "redis")]
+pub(crate) use self::redis::jitter;
+
+/// A check as a store sees it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request<'a> {
+    pub(crate) id: Id<'a>,
+    pub(crate) rule: &'a Rule,
+    pub(crate) cost: u32,
+}
+
+impl<'a> From<Check<'a>> for Request<'a> {
+    fn from(check: Check<'a>) -> Self {
+        Self {
+            id: Id {
+                name: check.policy().name(),
+                key: check.key(),
+            },
+            rule: check.policy().rule(),
+            cost: check.units(),
+        }
+    }
+}
+
+/// Checks of one policy for one key, in their order.
+#[cfg(feature = "redis")]
+#[derive(Debug)]
+pub(crate) struct Bundle<'a> {
+    pub(crate) id: Id<'a>,
+    pub(crate) costs: Vec<u32>,
+}
+
+/// What all-or-none has come to, with the figures of each limit.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) admitted: bool,
+    pub(crate) figures: Vec<Figures>,
+}

@@ -1,0 +1,214 @@
+//! A connection that is replaced when it goes dead.
+//!
+//! A flow that a firewall or a NAT has forgotten swallows requests for ever, and no client of
+//! Redis for Rust notices (redis-rs#2277): to it, a request without an answer is one that takes
+//! long. So the first one that is given up on sends a PING after it, and a PING without an answer
+//! within the same time replaces the connection; so do three requests given up on in a row.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, RedisError};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::losses::Losses;
+use crate::observe;
+
+/// Requests given up on in a row after which nobody waits for the PING.
+const SILENCES_MAX: u32 = 3;
+
+/// Between two attempts to connect, and up to half of it more by chance, so that the processes
+/// of a fleet do not knock all at once.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
+
+/// A server that takes longer to say hello is not there.
+const CONNECT_BOUND: Duration = Duration::from_secs(1);
+
+/// Requests that wait to be written. The client's own default of 50 is a bottleneck.
+const QUEUE: usize = 1_024;
+
+/// A clone is another handle to the same connection.
+#[derive(Debug, Clone)]
+pub(super) struct Guard {
+    client: Arc<Client>,
+    status: Arc<watch::Sender<Status>>,
+    losses: Arc<Losses>,
+}
+
+#[derive(Debug, Clone)]
+enum Status {
+    Down {
+        until: Instant,
+        cause: Option<RedisError>,
+    },
+    Connecting,
+    Up(Link),
+}
+
+/// One connection, as long as it works.
+#[derive(Debug, Clone)]
+pub(super) struct Link {
+    pub(super) connection: MultiplexedConnection,
+    next_attempt: Instant,
+    silences: Arc<AtomicU32>,
+}
+
+impl Guard {
+    /// Connects when it is first used.
+    pub(super) fn new(client: Client) -> Self {
+        let client = Arc::new(client);
+        let until = Instant::now();
+        let (status, _) = watch::channel(Status::Down { until, cause: None });
+        let status = Arc::new(status);
+        let losses = Arc::default();
+        Self {
+            client,
+            status,
+            losses,
+        }
+    }
+
+    /// The connection, as soon as there is one. The attempt goes on when the caller does not wait
+    /// for it, and an attempt that has just failed is told instead of made again.
+    pub(super) async fn link(&self) -> Result<Link, RedisError> {
+        let mut status = self.status.subscribe();
+        loop {
+            let next_attempt = match &*status.borrow_and_update() {
+                Status::Up(link) => return Ok(link.clone()),
+                Status::Down { until, cause } => match cause {
+                    Some(cause) if *until > Instant::now() => return Err(cause.clone()),
+                    Some(_) | None => *until,
+                },
+                Status::Connecting => Instant::now(),
+            };
+            sleep_until(next_attempt).await;
+            self.connect_unless_connecting();
+            // This guard holds a sender, so the channel is not closed.
+            let _ = status.changed().await;
+        }
+    }
+
+    pub(super) fn losses(&self) -> &Losses {
+        &self.losses
+    }
+
+    fn connect_unless_connecting(&self) {
+        let is_first = self.status.send_if_modified(|status| {
+            let is_due = matches!(status, Status::Down { until, .. } if *until <= Instant::now());
+            if is_due {
+                *status = Status::Connecting;
+            }
+            is_due
+        });
+        if is_first {
+            tokio::spawn(self.clone().connect());
+        }
+    }
+
+    async fn connect(self) {
+        let until = Instant::now() + BETWEEN_ATTEMPTS + jitter(BETWEEN_ATTEMPTS / 2);
+        // If the runtime shuts down meanwhile, another one's request can make the next attempt.
+        let abandoned = Status::Down { until, cause: None };
+        let attempt = Attempt {
+            status: &self.status,
+            abandoned,
+        };
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_BOUND))
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(QUEUE);
+        let connecting = self
+            .client
+            .get_multiplexed_async_connection_with_config(&config);
+        match connecting.await {
+            Ok(connection) => {
+                attempt.status.send_replace(Status::Up(Link {
+                    connection: connection.clone(),
+                    next_attempt: until,
+                    silences: Arc::default(),
+                }));
+                observe::connected();
+                // It holds the connection, so it must come to an end also if nobody answers.
+                let _ = timeout(CONNECT_BOUND, self.losses.note(connection)).await;
+            }
+            Err(cause) => {
+                let cause = Some(cause);
+                attempt.status.send_replace(Status::Down { until, cause });
+            }
+        }
+    }
+
+    /// A request over this link was given up on after `patience`.
+    pub(super) fn given_up(&self, link: &Link, patience: Duration) {
+        // ORDERING: Relaxed, see `answered`.
+        let silences = link.silences.fetch_add(1, Ordering::Relaxed) + 1;
+        if silences >= SILENCES_MAX {
+            self.replace(link);
+        } else if silences == 1 {
+            tokio::spawn(self.clone().probe(link.clone(), patience));
+        }
+    }
+
+    async fn probe(self, mut link: Link, patience: Duration) {
+        let ping = redis::cmd("PING");
+        match timeout(patience, link.connection.send_packed_command(&ping)).await {
+            Ok(Ok(_)) => link.answered(),
+            Ok(Err(_)) | Err(_) => self.replace(&link),
+        }
+    }
+
+    /// Drops the link, unless another one has taken its place already.
+    pub(super) fn replace(&self, link: &Link) {
+        self.status.send_if_modified(|status| {
+            let is_current = matches!(status, Status::Up(current) if current.is(link));
+            if is_current {
+                let until = link.next_attempt;
+                *status = Status::Down { until, cause: None };
+            }
+            is_current
+        });
+    }
+}
+
+impl Link {
+    /// A request over this link was answered, whatever the answer.
+    pub(super) fn answered(&self) {
+        // ORDERING: Relaxed. The counter guards no other memory, and one silence
+        // more or less only moves the moment of a replacement.
+        if self.silences.load(Ordering::Relaxed) > 0 {
+            self.silences.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.silences, &other.silences)
+    }
+}
+
+/// An attempt to connect, which comes to an end in any case.
+struct Attempt<'a> {
+    status: &'a watch::Sender<Status>,
+    abandoned: Status,
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        self.status.send_if_modified(|status| {
+            let is_abandoned = matches!(status, Status::Connecting);
+            if is_abandoned {
+                status.clone_from(&self.abandoned);
+            }
+            is_abandoned
+        });
+    }
+}
+
+/// Up to `most`, by chance: the standard library's hasher is seeded from the system.
+pub(crate) fn jitter(most: Duration) -> Duration {
+    let chance = RandomState::new().hash_one(0) % 1_000;
+    most * u32::try_from(chance).expect("below 1000") / 1_000
+}

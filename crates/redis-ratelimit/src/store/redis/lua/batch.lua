@@ -1,0 +1,80 @@
+-- Many checks of one policy by the generic cell rate algorithm: what has waited while another call
+-- was on its way. Each key is read and written once, whatever the number of its checks.
+--
+-- KEYS   n  as in gcra.lua, no key twice
+-- ARGV   1  interval between two units, µs
+--        2  tolerance: burst * interval, µs
+--        3  parts of the interval
+--        4  parts of the tolerance
+--        5  how many parts make a µs
+--        5 + i  the checks of key i in their order: '3' for three of one unit each, or the cost of
+--               each, ',2,1,5'
+-- Reply  {debt before them, parts of the debt, units taken} for each key
+local interval, tolerance = ARGV[1] + 0, ARGV[2] + 0
+local interval_part, tolerance_part, denominator = ARGV[3] + 0, ARGV[4] + 0, ARGV[5] + 0
+local call, floor, ceil, match = redis.call, math.floor, math.ceil, string.match
+local reply, size = {}, 0
+
+-- Of the key that is looked at. Out here, so that no function has to be made for each key.
+local debt, part, taken, changed
+
+local function is_over(whole, rest)
+  return whole > tolerance or (whole == tolerance and rest > tolerance_part)
+end
+
+local function take(cost)
+  local after, rest = debt + interval * cost, part + interval_part * cost
+  if rest >= denominator then
+    local carry = floor(rest / denominator)
+    after, rest = after + carry, rest - carry * denominator
+  end
+  if is_over(after, rest) then
+    return false
+  end
+  debt, part, taken, changed = after, rest, taken + cost, true
+  return true
+end
+
+for i = 1, #KEYS do
+  local key = KEYS[i]
+  debt, part, taken = 0, 0, 0
+  local stored = call('GET', key)
+  if stored then
+    local at = tonumber(stored)
+    if not at then
+      at, part = match(stored, '^(%d+):(%d+)$')
+      part = math.min((part or 0) + 0, denominator - 1)
+    end
+    debt = floor((at or now) - now)
+    if not (debt >= 0) then
+      debt, part = 0, 0
+    end
+  end
+  changed = is_over(debt, part)
+  if changed then
+    debt, part = tolerance, tolerance_part
+  end
+  reply[size + 1], reply[size + 2] = debt, part
+
+  local checks = ARGV[5 + i]
+  local ones = tonumber(checks)
+  if ones then
+    while ones > 0 and take(1) do
+      ones = ones - 1
+    end
+  else
+    for cost in string.gmatch(checks, '%d+') do
+      take(cost + 0)
+    end
+  end
+  if changed then
+    local value, whole = now + debt, debt
+    if part > 0 then
+      value, whole = string.format('%.0f:%.0f', value, part), whole + 1
+    end
+    call('SET', key, value, 'PX', ceil(whole / 1000))
+  end
+  reply[size + 3] = taken
+  size = size + 3
+end
+return reply

@@ -1,0 +1,61 @@
+//! What happens when Redis fails, row by row: `cargo xtask test -p redis-ratelimit chaos`.
+
+mod breaker;
+mod network;
+mod server;
+mod state;
+
+use std::time::Duration;
+
+use redis_ratelimit::{
+    Applied, Check, Decision, FailurePolicy, FaultKind, Limiter, LimiterBuilder, Policy, Quota,
+    RedisStore,
+};
+use testkit::Proxy;
+
+/// Long enough for an answer from a healthy server on a busy machine.
+const BUDGET: Duration = Duration::from_millis(400);
+
+/// What a busy machine may take on top of a budget.
+const SLACK: Duration = Duration::from_millis(400);
+
+/// For what is bound to happen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn builder(url: &str, on_failure: FailurePolicy) -> LimiterBuilder {
+    let store = RedisStore::open(url).expect("a URL");
+    Limiter::builder().redis(store, on_failure).budget(BUDGET)
+}
+
+fn limiter(url: &str) -> Limiter {
+    builder(url, FailurePolicy::Closed).build()
+}
+
+fn through(proxy: &Proxy) -> String {
+    format!("redis://{}", proxy.addr())
+}
+
+/// So many units, none of which comes back while a test runs.
+fn policy(units: u32) -> Policy {
+    Policy::gcra("api", Quota::per_day(units)).expect("a quota")
+}
+
+fn check(policy: &Policy) -> Check<'_> {
+    Check::new(policy, "key").expect("a short key")
+}
+
+/// The fault of a decision that is in doubt.
+#[track_caller]
+fn fault(decision: &Decision) -> (FaultKind, Applied) {
+    match decision {
+        Decision::Unknown(doubt) => (doubt.cause().kind(), doubt.cause().applied()),
+        _ => panic!("decided: {decision:?}"),
+    }
+}
+
+async fn is_decided(limiter: &Limiter, policy: &Policy) -> Result<(), String> {
+    match limiter.check(check(policy)).await {
+        Decision::Unknown(doubt) => Err(format!("{doubt:?}")),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,234 @@
+//! Rows about the network between us and Redis.
+
+use std::time::{Duration, Instant};
+
+use redis_ratelimit::{Applied, Decision, FailurePolicy, FaultKind};
+use testkit::{Link, Proxy, Redis, wait_for};
+
+use crate::{BUDGET, PATIENCE, SLACK, builder, check, fault, is_decided, limiter, policy, through};
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn each_silent_link_costs_the_budget_and_tells_that_it_may_have_charged() {
+    let server = Redis::start(&[]).expect("a server");
+    for link in [Link::Blackhole, Link::LoseReplies, Link::Delay(2 * BUDGET)] {
+        let proxy = Proxy::to(server.addr()).expect("a port");
+        let limiter = limiter(&through(&proxy));
+        let policy = policy(1_000);
+        is_decided(&limiter, &policy).await.expect("a healthy link");
+
+        proxy.set(link);
+        let started = Instant::now();
+        let decision = limiter.check(check(&policy)).await;
+        assert_eq!(
+            fault(&decision),
+            (FaultKind::Timeout, Applied::Maybe),
+            "{link:?}"
+        );
+        assert!(!decision.is_admitted(), "closed");
+        assert!(
+            started.elapsed() < BUDGET + SLACK,
+            "{link:?}: {:?}",
+            started.elapsed()
+        );
+
+        proxy.set(Link::Pass);
+        wait_for(async || is_decided(&limiter, &policy).await, PATIENCE).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn a_check_is_charged_once_at_most_whatever_becomes_of_its_answer() {
+    let server = Redis::start(&[]).expect("a server");
+    let direct = limiter(&server.url());
+    let policy = policy(10_000);
+    for link in [
+        Link::LoseReplies,
+        Link::Reset,
+        Link::Fin,
+        Link::Delay(2 * BUDGET),
+    ] {
+        direct.reset(check(&policy)).await.expect("an answer");
+        let proxy = Proxy::to(server.addr()).expect("a port");
+        let limiter = limiter(&through(&proxy));
+        is_decided(&limiter, &policy).await.expect("a healthy link");
+
+        proxy.set(link);
+        let (mut surely, mut perhaps) = (1, 0);
+        for _ in 0..4 {
+            match limiter.check(check(&policy)).await {
+                Decision::Allowed(_) => surely += 1,
+                decision => perhaps += u64::from(fault(&decision).1 == Applied::Maybe),
+            }
+        }
+        proxy.set(Link::Pass);
+        // What is still on its way arrives before what is asked over a new connection, or never.
+        wait_for(async || limiter.peek(check(&policy)).await, PATIENCE).await;
+        let left = direct
+            .peek(check(&policy))
+            .await
+            .expect("an answer")
+            .remaining;
+        let charged = 10_000 - left;
+        assert!(
+            (surely..=surely + perhaps).contains(&charged),
+            "{link:?}: {charged}"
+        );
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn a_check_that_was_sent_with_others_tells_that_it_may_have_been_charged() {
+    let server = Redis::start(&[]).expect("a server");
+    let proxy = Proxy::to(server.addr()).expect("a port");
+    let settings = builder(&through(&proxy), FailurePolicy::Closed);
+    let (limiter, policy) = (settings.coalesce().build(), policy(1_000));
+    // Together, so that the server knows the script for it.
+    let one = || limiter.check(check(&policy));
+    let (a, b, c, d) = tokio::join!(one(), one(), one(), one());
+    assert!([a, b, c, d].iter().all(Decision::is_admitted));
+    proxy.set(Link::LoseReplies);
+    let ask = || {
+        let (limiter, policy) = (limiter.clone(), policy.clone());
+        tokio::spawn(async move { fault(&limiter.check(check(&policy)).await) })
+    };
+    // Two make a call each. Those that come later wait, and go when the two are given up on.
+    let mut asked: Vec<_> = (0..2).map(|_| ask()).collect();
+    let started = Instant::now();
+    wait_for(async || started.elapsed() > BUDGET / 4, PATIENCE).await;
+    asked.extend((0..5).map(|_| ask()));
+    for asked in asked {
+        let fault = asked.await.expect("no panic");
+        assert_eq!(fault, (FaultKind::Timeout, Applied::Maybe));
+    }
+    let direct = crate::limiter(&server.url());
+    let left = direct
+        .peek(check(&policy))
+        .await
+        .expect("an answer")
+        .remaining;
+    assert_eq!(left, 1_000 - 4 - 7, "all of them were carried out");
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn a_silently_dropped_connection_is_replaced_within_two_budgets() {
+    let server = Redis::start(&[]).expect("a server");
+    let proxy = Proxy::to(server.addr()).expect("a port");
+    let limiter = limiter(&through(&proxy));
+    let policy = policy(1_000);
+    is_decided(&limiter, &policy).await.expect("a healthy link");
+
+    proxy.orphan();
+    let started = Instant::now();
+    wait_for(async || is_decided(&limiter, &policy).await, PATIENCE).await;
+    assert!(
+        started.elapsed() < 2 * BUDGET + SLACK,
+        "{:?}",
+        started.elapsed()
+    );
+    assert_eq!(proxy.accepted(), 2);
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn many_checks_on_a_dropped_connection_replace_it_at_the_first_budget() {
+    let server = Redis::start(&[]).expect("a server");
+    let proxy = Proxy::to(server.addr()).expect("a port");
+    let limiter = limiter(&through(&proxy));
+    let policy = policy(1_000);
+    is_decided(&limiter, &policy).await.expect("a healthy link");
+
+    proxy.orphan();
+    let checks: Vec<_> = (0..3)
+        .map(|_| {
+            let (limiter, policy) = (limiter.clone(), policy.clone());
+            tokio::spawn(async move { limiter.check(check(&policy)).await })
+        })
+        .collect();
+    for check in checks {
+        let decision = check.await.expect("no panic");
+        assert_eq!(fault(&decision), (FaultKind::Timeout, Applied::Maybe));
+    }
+    is_decided(&limiter, &policy)
+        .await
+        .expect("a new connection");
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn a_server_that_hangs_up_on_everybody_is_not_knocked_at_more_than_ten_times_a_second() {
+    let server = Redis::start(&[]).expect("a server");
+    let proxy = Proxy::to(server.addr()).expect("a port");
+    proxy.set(Link::Fin);
+    let limiter = limiter(&through(&proxy));
+    let policy = policy(1_000);
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(1) {
+        let decision = limiter.check(check(&policy)).await;
+        assert_eq!(fault(&decision).1, Applied::No, "nothing was sent");
+        tokio::task::yield_now().await;
+    }
+    assert!(proxy.accepted() <= 11, "{} connections", proxy.accepted());
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn an_answer_cut_at_any_byte_is_a_doubt_and_the_next_check_is_decided() {
+    let server = Redis::start(&[]).expect("a server");
+    let direct = limiter(&server.url());
+    let policy = policy(1_000);
+    // A reply is "*3\r\n:1\r\n:<debt>\r\n:0\r\n": 22 bytes with the debt of a day's quota.
+    for bytes in 0..24 {
+        direct.reset(check(&policy)).await.expect("an answer");
+        let proxy = Proxy::to(server.addr()).expect("a port");
+        let limiter = limiter(&through(&proxy));
+        limiter.peek(check(&policy)).await.expect("a healthy link");
+
+        proxy.set(Link::CutReplyAfter(bytes));
+        let decision = limiter.check(check(&policy)).await;
+        proxy.set(Link::Pass);
+        let is_allowed = matches!(decision, Decision::Allowed(_));
+        if !is_allowed {
+            let expected = (FaultKind::ConnectionLost, Applied::Maybe);
+            assert_eq!(fault(&decision), expected, "{bytes}");
+        }
+        wait_for(async || limiter.peek(check(&policy)).await, PATIENCE).await;
+        let left = direct
+            .peek(check(&policy))
+            .await
+            .expect("an answer")
+            .remaining;
+        assert!(
+            left == 999 || left == 1_000 && !is_allowed,
+            "{bytes}: {left}"
+        );
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn answers_that_come_byte_by_byte_are_put_together() {
+    let server = Redis::start(&[]).expect("a server");
+    let proxy = Proxy::to(server.addr()).expect("a port");
+    proxy.set(Link::Dribble);
+    let policy = crate::policy(3);
+    // The script does not have to come byte by byte.
+    is_decided(&limiter(&server.url()), &policy)
+        .await
+        .expect("a healthy link");
+    limiter(&server.url())
+        .reset(check(&policy))
+        .await
+        .expect("an answer");
+    let limiter = builder(&through(&proxy), FailurePolicy::Closed)
+        .budget(PATIENCE)
+        .build();
+    for admitted in [true, true, true, false] {
+        let decision = limiter.check(check(&policy)).await;
+        assert!(!matches!(decision, Decision::Unknown(_)), "{decision:?}");
+        assert_eq!(decision.is_admitted(), admitted);
+    }
+}

@@ -1,0 +1,11 @@
+//! Each test is named after a promise of the README or of an item's documentation.
+
+#[path = "../conformance/mod.rs"]
+mod conformance;
+
+mod memory;
+#[cfg(feature = "tower")]
+mod proxies;
+mod refusals;
+#[cfg(feature = "tower")]
+mod tower;
