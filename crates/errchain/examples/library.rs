@@ -14,7 +14,8 @@ mod store {
     pub(super) enum StoreError {
         #[error("no row for {0}")]
         NoRow(u64),
-        /// What nobody has to tell apart.
+        /// What nobody has to tell apart. `#[source]` and not `#[error(transparent)]`, which
+        /// would hide the code and the fields of what it holds.
         #[error("the store is broken")]
         Broken(#[source] StdError),
     }

@@ -9,8 +9,10 @@ use crate::{Code, Error, Result, Value};
 /// Adds to an error on its way up: on every `Result` whose error is a `std` error or an
 /// [`Error`], and on `Option`, whose `None` becomes an error.
 ///
-/// None of it costs anything on `Ok` and `Some`: texts are static or made by a closure, and
-/// values travel as they are.
+/// On `Ok` and `Some` a context costs nothing: it is a static text or a closure. A value is made
+/// before it is known whether there is an error, which is free for numbers, durations and static
+/// texts. One that has to be allocated, such as a borrowed `&str`, is added where there is one for
+/// sure: `.map_err(|error| Error::new(error).with("name", name.to_owned()))`.
 ///
 /// # Examples
 ///
@@ -63,6 +65,9 @@ pub trait Context<T>: sealed::Sealed {
     fn public<V: Into<Value>>(self, key: &'static str, value: V) -> Result<T>;
 
     /// Gives the error a code: see [`Error::with_code`].
+    ///
+    /// Whether a foreign error captures its stack is then up to this code; an [`Error`] has made
+    /// that choice when it came up.
     ///
     /// # Errors
     ///
@@ -165,7 +170,7 @@ impl<T, E: IntoError> Context<T> for Result<T, E> {
     fn code(self, code: &'static Code) -> Result<T> {
         match self {
             Ok(value) => Ok(value),
-            Err(error) => Err(error.into_error(Location::caller()).with_code(code)),
+            Err(error) => Err(error.into_coded(code, Location::caller())),
         }
     }
 
@@ -232,9 +237,17 @@ impl<T> Context<T> for Option<T> {
 /// Every error that an [`Error`] can be made of, and the `Error` itself.
 #[allow(unnameable_types, reason = "nobody has to name it")]
 #[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "no `errchain::Error` can be made of `{Self}`",
+    label = "not a `std::error::Error` that is `Send`, `Sync` and `'static`",
+    note = "of a `Box<dyn Error + Send + Sync>` make one by `.map_err(Error::from_boxed)`, of what can only be shown by `.map_err(Error::msg)`"
+)]
 pub trait IntoError {
     /// Converts it if need be: then `at` is where it came up.
     fn into_error(self, at: &'static Location<'static>) -> Error;
+
+    /// The same with a code.
+    fn into_coded(self, code: &'static Code, at: &'static Location<'static>) -> Error;
 }
 
 impl<E: error::Error + Send + Sync + 'static> IntoError for E {
@@ -242,12 +255,22 @@ impl<E: error::Error + Send + Sync + 'static> IntoError for E {
     fn into_error(self, at: &'static Location<'static>) -> Error {
         Error::convert(self, at)
     }
+
+    #[inline]
+    fn into_coded(self, code: &'static Code, at: &'static Location<'static>) -> Error {
+        Error::convert_coded(self, code, at)
+    }
 }
 
 impl IntoError for Error {
     #[inline]
     fn into_error(self, _: &'static Location<'static>) -> Error {
         self
+    }
+
+    #[inline]
+    fn into_coded(self, code: &'static Code, _: &'static Location<'static>) -> Error {
+        self.with_code(code)
     }
 }
 

@@ -2,13 +2,12 @@
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::string::ToString;
 use core::any::Any;
 use core::error;
 use core::fmt;
 use core::panic::Location;
 
-use crate::fixed::{Fixed, Message};
+use crate::fixed::{Fixed, Message, to_text};
 use crate::raw::Handle;
 use crate::record::{Field, Hops, Record};
 use crate::{Code, IntoContext, StdError, Value};
@@ -38,7 +37,7 @@ pub type Result<T, E = Error> = core::result::Result<T, E>;
 /// use errchain::{Context, Result};
 ///
 /// fn port(text: &str) -> Result<u16> {
-///     Ok(text.parse().context("reading the port").with("text", text.to_owned())?)
+///     Ok(text.parse().context("reading the port").with("length", text.len())?)
 /// }
 ///
 /// let error = port("http").unwrap_err();
@@ -63,7 +62,10 @@ impl Error {
     #[cold]
     #[track_caller]
     pub fn msg(message: impl fmt::Display) -> Self {
-        Self::text(message.to_string().into(), Location::caller())
+        Self::text(
+            to_text(format_args!("{message}")).into(),
+            Location::caller(),
+        )
     }
 
     /// Takes over an error whose type has been forgotten. [`downcast_ref`](Self::downcast_ref)
@@ -144,13 +146,42 @@ impl Error {
     where
         E: error::Error + Send + Sync + 'static,
     {
-        // Decided at compile time for each `E`. An error of ours keeps its node and its site.
+        // A `match`, because a call would be a frame at the top of every stack in a debug build.
+        match Self::unwrap(error) {
+            Ok(ours) => ours,
+            Err(error) => Self::at(error, site),
+        }
+    }
+
+    /// The same with a code, which decides with the policy whether the stack is captured.
+    #[inline]
+    pub(crate) fn convert_coded<E>(
+        error: E,
+        code: &'static Code,
+        site: &'static Location<'static>,
+    ) -> Self
+    where
+        E: error::Error + Send + Sync + 'static,
+    {
+        match Self::unwrap(error) {
+            Ok(ours) => ours.with_code(code),
+            Err(error) => Self::coded(error, code, site),
+        }
+    }
+
+    /// An error of ours, with its node and its site, or else what was given.
+    #[inline]
+    fn unwrap<E: error::Error + Send + Sync + 'static>(error: E) -> Result<Self, E> {
+        // Decided at compile time for each `E`.
         let mut error = Some(error);
         let slot: &mut dyn Any = &mut error;
         if let Some(ours) = slot.downcast_mut().and_then(Option::<StdError>::take) {
-            return ours.into_error();
+            return Ok(ours.into_error());
         }
-        Self::at(error.expect("only a StdError is taken out"), site)
+        if let Some(ours) = slot.downcast_mut().and_then(Option::<Box<StdError>>::take) {
+            return Ok(ours.into_error());
+        }
+        Err(error.expect("only errors of ours are taken out"))
     }
 
     #[inline]

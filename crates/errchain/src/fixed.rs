@@ -1,8 +1,9 @@
 //! Roots that need no allocation, or hardly one.
 
 use alloc::borrow::Cow;
+use alloc::string::String;
 use core::error;
-use core::fmt;
+use core::fmt::{self, Write};
 use core::panic::Location;
 
 use crate::Code;
@@ -73,6 +74,16 @@ impl fmt::Display for Coded {
 }
 
 impl error::Error for Coded {}
+
+/// The text, also of a `Display` that fails: `format!` would panic.
+pub(crate) fn to_text(args: fmt::Arguments<'_>) -> String {
+    // Enough for most messages, in one allocation.
+    let mut text = String::with_capacity(64);
+    if text.write_fmt(args).is_err() {
+        text.push_str("<display failed>");
+    }
+    text
+}
 
 /// The root of an error that is only a text.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! What can be asked of an error.
 
+use alloc::boxed::Box;
 use core::error;
 use core::iter::FusedIterator;
 use core::panic::Location;
@@ -90,13 +91,12 @@ impl Error {
     /// The value of this key, that of the outermost field if there are several.
     #[must_use]
     pub fn field(&self, key: &str) -> Option<&Value> {
-        let own = Fields {
-            records: self.handle.records(),
-            error: self,
-        };
-        let mut fields = own.filter(|field| field.key() == key);
-        let first = fields.next()?;
-        Some(fields.fold(first, |_, later| later).value())
+        let own = self.handle.records().filter_map(|record| match record {
+            Record::Field(field) if field.key() == key => Some(field.value()),
+            _ => None,
+        });
+        // What was added last lies outermost; an error further down lies below all of it.
+        own.last().or_else(|| self.nested()?.field(key))
     }
 
     /// Where it came up: the `err!`, or the `?` that took over a foreign error.
@@ -105,15 +105,21 @@ impl Error {
         self.handle.site()
     }
 
-    /// Where it passed on its way up, oldest first.
+    /// Where it passed on its way up, oldest first. Those of an error further down its chain
+    /// come after its own, as its fields do.
     pub fn hops(&self) -> impl Iterator<Item = &'static Location<'static>> {
-        self.handle
-            .records()
+        self.records()
             .filter_map(|record| match record {
                 Record::Hops(hops) => Some(hops.iter()),
                 _ => None,
             })
             .flatten()
+    }
+
+    /// Its own records, then those of the error of ours further down, and so on.
+    fn records(&self) -> impl Iterator<Item = &Record> {
+        core::iter::successors(Some(self), |error| error.nested())
+            .flat_map(|error| error.handle.records())
     }
 
     /// The stack where it came up, if the [policy](crate::capture::Policy) was to capture it.
@@ -143,16 +149,29 @@ impl Error {
         self.chain().fold(self.handle.root(), |_, level| level)
     }
 
-    /// The first error of ours in the causes of the root.
+    /// The first error of ours in the root and its causes. The root itself is one if it is
+    /// shared.
     pub(crate) fn nested(&self) -> Option<&Self> {
         let causes = Chain {
-            next: self.handle.root().source(),
+            next: Some(self.handle.root()),
         };
         causes
             .take(MAX_CAUSES)
-            .find_map(|cause| cause.downcast_ref::<StdError>())
+            .find_map(ours)
             .map(StdError::as_error)
     }
+}
+
+/// An error of ours, also behind a pointer, which is an error of its own type.
+fn ours<'a>(error: &'a (dyn error::Error + 'static)) -> Option<&'a StdError> {
+    let boxed = || error.downcast_ref::<Box<StdError>>().map(Box::as_ref);
+    let ours = error.downcast_ref().or_else(boxed);
+    #[cfg(target_has_atomic = "ptr")]
+    let ours = ours.or_else(|| {
+        let shared = error.downcast_ref::<alloc::sync::Arc<StdError>>();
+        shared.map(AsRef::as_ref)
+    });
+    ours
 }
 
 /// The levels of an error, outermost first: what [`Error::chain`] returns.

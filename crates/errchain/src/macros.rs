@@ -39,8 +39,8 @@ macro_rules! err {
         $crate::__private::format(::core::format_args!($message, $($args)+))
     };
     ($code:path $(,)?) => {{
-        static FIXED: $crate::__private::Fixed = $crate::__private::Fixed::coded(&$code);
-        $crate::Error::from_fixed(&FIXED)
+        static __ERRCHAIN_FIXED: $crate::__private::Fixed = $crate::__private::Fixed::coded(&$code);
+        $crate::Error::from_fixed(&__ERRCHAIN_FIXED)
     }};
     ($code:path; $($key:ident = $value:expr),+ $(,)?) => {
         $crate::err!($code)$(.with(::core::stringify!($key), $value))+
@@ -79,10 +79,10 @@ macro_rules! anyhow {
 #[macro_export]
 macro_rules! __err_literal {
     ($fixed:expr, $message:literal, $format:ident($($code:expr,)?)) => {{
-        static FIXED: $crate::__private::Fixed = $fixed;
-        const IS_PLAIN: bool = $crate::__private::is_plain($message);
-        if IS_PLAIN {
-            $crate::Error::from_fixed(&FIXED)
+        static __ERRCHAIN_FIXED: $crate::__private::Fixed = $fixed;
+        const __ERRCHAIN_IS_PLAIN: bool = $crate::__private::is_plain($message);
+        if __ERRCHAIN_IS_PLAIN {
+            $crate::Error::from_fixed(&__ERRCHAIN_FIXED)
         } else {
             $crate::__private::$format($($code,)? ::core::format_args!($message))
         }
@@ -135,10 +135,10 @@ macro_rules! bail {
 macro_rules! ensure {
     ($condition:expr $(,)?) => {
         if !$condition {
-            static FIXED: $crate::__private::Fixed = $crate::__private::Fixed::literal(
+            static __ERRCHAIN_FIXED: $crate::__private::Fixed = $crate::__private::Fixed::literal(
                 ::core::concat!("condition failed: `", ::core::stringify!($condition), "`"),
             );
-            return ::core::result::Result::Err($crate::Error::from_fixed(&FIXED));
+            return ::core::result::Result::Err($crate::Error::from_fixed(&__ERRCHAIN_FIXED));
         }
     };
     ($condition:expr, $($args:tt)+) => {

@@ -1,6 +1,5 @@
 //! What the macros expand to. Not part of the API.
 
-use alloc::fmt::format as to_string;
 use core::fmt;
 use core::ops::ControlFlow;
 use core::panic::Location;
@@ -8,7 +7,7 @@ use core::task::Poll;
 
 pub use crate::assertions::{assert_chain, assert_code, assert_field};
 pub use crate::fixed::Fixed;
-use crate::fixed::Message;
+use crate::fixed::{Message, to_text};
 use crate::{Code, Error, raw};
 
 /// An error with a text that is not known at compile time.
@@ -18,7 +17,7 @@ pub fn format(args: fmt::Arguments<'_>) -> Error {
     let at = Location::caller();
     match args.as_str() {
         Some(text) => Error::text(text.into(), at),
-        None => Error::text(to_string(args).into(), at),
+        None => Error::text(to_text(args).into(), at),
     }
 }
 
@@ -26,7 +25,7 @@ pub fn format(args: fmt::Arguments<'_>) -> Error {
 #[cold]
 #[track_caller]
 pub fn format_coded(code: &'static Code, args: fmt::Arguments<'_>) -> Error {
-    Error::coded(Message(to_string(args).into()), code, Location::caller())
+    Error::coded(Message(to_text(args).into()), code, Location::caller())
 }
 
 /// The literal has nothing for `format_args!` to fill in or to unescape.
@@ -51,6 +50,11 @@ pub fn hop<T: Hop>(operand: T) -> T {
 }
 
 /// Everything that `?` can stand behind on stable Rust.
+#[diagnostic::on_unimplemented(
+    message = "`?` cannot stand behind `{Self}`",
+    label = "neither a `Result` nor an `Option`",
+    note = "if it is a future, `.await` is missing"
+)]
 pub trait Hop: Sized {
     /// Records a hop if it holds an error of ours.
     #[must_use]

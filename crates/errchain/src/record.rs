@@ -72,9 +72,10 @@ impl Field {
     }
 }
 
+/// `key=value` as it would stand in a report: one line, escaped and cut.
 impl fmt::Debug for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.key, self.value)
+        f.write_str(&crate::report::field_line(self))
     }
 }
 

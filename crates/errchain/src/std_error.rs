@@ -12,6 +12,10 @@ use crate::Error;
 /// is asked for, in the `#[source]` of another error type or behind a bound, this stands in.
 /// Going back by `?` or `Error::from` unwraps it: no second node, and nothing is lost.
 ///
+/// As the source of another error it is `#[source]`, bare or in a `Box` or `Arc`, and **never**
+/// `#[error(transparent)]`: a transparent error answers `source` with what lies *below* this one,
+/// so that nobody can find it any more, and with it its code, fields and hops.
+///
 /// # Examples
 ///
 /// ```

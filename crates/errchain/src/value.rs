@@ -73,7 +73,7 @@ impl fmt::Display for Value {
             Self::Bool(value) => value.fmt(f),
             Self::I64(value) => value.fmt(f),
             Self::U64(value) => value.fmt(f),
-            Self::F64(value) => value.fmt(f),
+            Self::F64(value) => float(*value, f),
             Self::Duration(value) => fmt::Debug::fmt(value, f),
             Self::Static(value) => value.fmt(f),
             Self::Text(value) => value.fmt(f),
@@ -81,6 +81,14 @@ impl fmt::Display for Value {
             Self::Sensitive => f.write_str(PLACEHOLDER),
         }
     }
+}
+
+/// With an exponent where it would have to be written out in up to 309 digits.
+fn float(value: f64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if value == 0.0 || (1e-5..1e16).contains(&value.abs()) {
+        return fmt::Display::fmt(&value, f);
+    }
+    fmt::LowerExp::fmt(&value, f)
 }
 
 impl fmt::Debug for Value {

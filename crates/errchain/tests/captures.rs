@@ -76,6 +76,13 @@ fn who_is_captured_is_up_to_the_code_and_then_to_the_policy() {
             "{policy:?}"
         );
         assert!(captured(err!(WATCHED, "number {}", 1)), "{policy:?}");
+        let foreign = |code| {
+            let result: Result<(), _> = Err(std::fmt::Error);
+            captured(result.code(code).expect_err("it was an error"))
+        };
+        assert_eq!(foreign(&MISSING), missing, "{policy:?}");
+        assert_eq!(foreign(&BROKEN), broken, "{policy:?}");
+        assert!(foreign(&WATCHED) && !foreign(&NOISY), "{policy:?}");
         assert!(
             !captured(err!(NOISY)) && !captured(NOISY.err()),
             "{policy:?}"

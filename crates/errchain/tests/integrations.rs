@@ -53,6 +53,33 @@ fn a_problem_has_the_members_of_rfc_9457_and_nothing_that_is_not_public() {
 }
 
 #[test]
+fn a_problem_shows_a_programmer_what_it_shows_a_client() {
+    let error = err!(NOT_FOUND, "canary").with("internal", "canary");
+    let problem = error.problem().instance("/users/7");
+    assert_eq!(format!("{problem:?}"), problem.to_string());
+}
+
+#[test]
+fn fields_that_do_not_fit_are_said_to_be_cut() {
+    let many = (0..40_000).fold(err!(NOT_FOUND), |error, _| error.public("tag", "a text"));
+    let error = many.public("last", 1);
+    let document = problem(&error);
+    assert_eq!(document["is_cut"], true);
+    assert_eq!(document["fields"].get("last"), None);
+    assert_eq!(
+        problem(&err!(NOT_FOUND).public("tag", 1)).get("is_cut"),
+        None
+    );
+
+    let recorder = Recorder::default();
+    tracing::subscriber::with_default(recorder.clone(), || error.emit(Level::ERROR));
+    let events = recorder.0.lock().expect("nobody panics under the lock");
+    let fields = events[0].1["error.fields"].as_str().unwrap_or_default();
+    let fields: Vec<Json> = serde_json::from_str(fields).expect("fields are JSON");
+    assert_eq!(fields.last(), Some(&json!({ "is_cut": true })));
+}
+
+#[test]
 fn a_problem_without_a_code_is_the_servers() {
     let io = |kind| Error::from(std::io::Error::from(kind)).context("canary");
     for (error, status) in [

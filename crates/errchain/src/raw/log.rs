@@ -25,8 +25,9 @@ pub(super) struct Log {
     first: Block<FIRST>,
 }
 
-/// A block of any size, as `push` sees it: the slots lie right behind.
-#[repr(C)]
+/// A block of any size, as `push` sees it: the slots lie right behind, and where a word is
+/// smaller than a record's alignment no gap comes between.
+#[repr(C, align(8))]
 struct Head {
     next: Option<NonNull<Block<NEXT>>>,
     len: usize,

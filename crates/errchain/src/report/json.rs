@@ -38,11 +38,12 @@ pub(super) fn render_fields(error: &Error) -> String {
     let mut sink = Sink::json();
     sink.raw("[");
     for (index, item) in error.fields().enumerate() {
-        if !sink.has_room() {
-            break;
-        }
         if index > 0 {
             sink.raw(",");
+        }
+        if !sink.has_room() {
+            sink.raw("{\"is_cut\":true}");
+            break;
         }
         field(&mut sink, item);
     }
@@ -198,7 +199,7 @@ pub(super) fn value(sink: &mut Sink, value: &Value) {
         Value::Bool(value) => sink.raw(if *value { "true" } else { "false" }),
         Value::I64(value) => sink.number(value),
         Value::U64(value) => sink.integer(*value),
-        Value::F64(value) if value.is_finite() => sink.number(value),
+        Value::F64(number) if number.is_finite() => sink.number(value),
         Value::Duration(value) => sink.number(value.as_secs_f64()),
         // JSON has no infinity.
         other => {

@@ -11,7 +11,7 @@ mod text;
 
 use core::fmt;
 
-use crate::{CodeRef, Error, Kind, Retry};
+use crate::{CodeRef, Error, Field, Kind, Retry};
 
 /// For whom a report is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -145,6 +145,15 @@ impl fmt::Debug for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// A field as `key=value` in one line.
+pub(crate) fn field_line(field: &Field) -> alloc::string::String {
+    let mut sink = sink::Sink::line();
+    sink.text(field.key());
+    sink.raw("=");
+    sink.foreign(field.value());
+    sink.finish()
 }
 
 /// A text as it stands in a line of a report, whatever its length.

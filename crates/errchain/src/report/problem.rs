@@ -55,6 +55,9 @@ fn write(error: &Error, place: Place<'_>, sink: &mut Sink) {
         sink.raw("\"");
     }
     fields(error, sink);
+    if !sink.has_room() {
+        sink.raw(",\"is_cut\":true");
+    }
     sink.raw("}");
 }
 

@@ -2,8 +2,9 @@
 
 use std::error::Error as StdErrorTrait;
 use std::io;
+use std::sync::Arc;
 
-use errchain::{Context, Error, Result, StdError, Value, err};
+use errchain::{Context, Error, Kind, Result, StdError, Value, code, err};
 
 use crate::support::{Inner, Outer, levels};
 
@@ -107,6 +108,68 @@ fn a_foreign_type_can_carry_one_as_its_source() {
     let keys: Vec<_> = error.fields().map(errchain::Field::key).collect();
     assert_eq!(keys, ["outer", "inner"]);
     assert_eq!(error.field("inner"), Some(&Value::I64(1)));
+}
+
+#[test]
+fn of_an_error_and_one_further_down_the_outer_one_answers_first() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("library")]
+    struct Library(#[source] StdError);
+
+    let inner = err!("root").with("key", 1).with("deep", 3).hop();
+    let inner_hop = line!() - 1;
+    let error = Error::from(Library(inner.into_std())).with("key", 2).hop();
+    let outer_hop = line!() - 1;
+    assert_eq!(error.field("key"), Some(&Value::I64(2)));
+    assert_eq!(error.field("deep"), Some(&Value::I64(3)));
+    let hops: Vec<_> = error.hops().map(std::panic::Location::line).collect();
+    assert_eq!(hops, [outer_hop, inner_hop]);
+}
+
+#[test]
+fn one_behind_a_pointer_is_seen_like_a_bare_one() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("library")]
+    enum Library {
+        Boxed(#[source] Box<StdError>),
+        Shared(#[source] Arc<StdError>),
+    }
+
+    code!(CODE: "test", "CODE", Kind::NotFound, "Title");
+    let inner = || err!(CODE, "root").with("key", 1).hop().into_std();
+    let shared = Arc::new(inner());
+    for error in [
+        Error::from(Box::new(inner())),
+        Error::from_boxed(Box::new(Box::new(inner()))),
+        Error::from(Arc::clone(&shared)),
+        Error::from_boxed(Box::new(Arc::clone(&shared))),
+        Error::from(Library::Boxed(Box::new(inner()))),
+        Error::from(Library::Shared(Arc::clone(&shared))),
+    ] {
+        let error = error.context("above");
+        assert!(
+            error.is(&CODE) && error.kind() == Kind::NotFound,
+            "{error:?}"
+        );
+        assert_eq!(error.field("key"), Some(&Value::I64(1)), "{error:?}");
+        assert_eq!(error.hops().count(), 1, "{error:?}");
+        assert_eq!(error.root_cause().to_string(), "root");
+    }
+    assert_eq!(Arc::strong_count(&shared), 1);
+}
+
+#[test]
+fn a_transparent_error_hides_the_one_it_holds_as_the_documentation_says() {
+    #[derive(Debug, thiserror::Error)]
+    #[error(transparent)]
+    struct Library(#[from] StdError);
+
+    code!(CODE: "test", "CODE", Kind::NotFound, "Title");
+    let error = Error::from(Library(err!(CODE, "root").context("above").into_std()));
+    assert_eq!(levels(&error), ["above", "root"]);
+    assert!(!error.is(&CODE) && error.code().is_none());
+    let Library(inner) = error.downcast().expect("made from it");
+    assert!(inner.as_error().is(&CODE), "matching still finds it");
 }
 
 #[test]

@@ -54,6 +54,13 @@ fn values_and_owned_contexts_are_dropped_with_the_error() {
 }
 
 #[test]
+fn a_lone_value_is_dropped_with_the_error() {
+    let counted = Counted::default();
+    drop(err!("root").with("value", Value::display(counted.twin())));
+    assert_eq!(counted.drops(), 1);
+}
+
+#[test]
 fn records_are_dropped_when_the_root_is_taken_out() {
     let root = Counted::default();
     let value = Counted::default();

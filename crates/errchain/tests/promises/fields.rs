@@ -46,6 +46,32 @@ fn of_two_fields_with_one_key_both_are_kept_and_the_outer_one_answers() {
 }
 
 #[test]
+fn a_field_is_one_line_whatever_it_holds() {
+    let error = err!("root").with("key", "one\ntwo\u{1b}[2J".to_owned());
+    let shown = format!("{:?}", error.fields().collect::<Vec<_>>());
+    assert_eq!(shown, "[key=one\\ntwo\\u{1b}[2J]");
+}
+
+#[test]
+fn a_number_is_short_however_large_it_is() {
+    for (number, shown) in [
+        (f64::MAX, "1.7976931348623157e308"),
+        (f64::MIN_POSITIVE, "2.2250738585072014e-308"),
+        (-1e16, "-1e16"),
+        (123_456_789.5, "123456789.5"),
+        (-0.25, "-0.25"),
+        (0.0, "0"),
+        (f64::INFINITY, "inf"),
+        (f64::NAN, "NaN"),
+    ] {
+        assert_eq!(Value::from(number).to_string(), shown);
+        let error = err!("root").with("key", number);
+        let json = error.report().json().to_string();
+        assert!(json.contains(shown), "{json}");
+    }
+}
+
+#[test]
 fn a_sensitive_value_is_dropped_at_once() {
     use crate::support::Counted;
     let counted = Counted::default();

@@ -36,6 +36,19 @@ fn every_form_of_err_says_what_it_was_told() {
 }
 
 #[test]
+fn names_of_the_caller_are_the_callers() {
+    const FIXED: u32 = 7;
+    const IS_PLAIN: bool = true;
+    assert_eq!(err!("{FIXED} {IS_PLAIN}").to_string(), "7 true");
+    assert_eq!(err!(CODE, "{FIXED}").to_string(), "7");
+    code!(COLLIDES: "test", "FIXED", Kind::Aborted, "Title");
+    {
+        use COLLIDES as FIXED;
+        assert!(err!(FIXED).is(&COLLIDES));
+    }
+}
+
+#[test]
 fn bail_returns_and_ensure_returns_unless_the_condition_holds() {
     fn check(number: u32) -> Result<&'static str> {
         ensure!(number != 0);

@@ -144,6 +144,20 @@ impl Hostile {
 }
 
 #[test]
+fn a_display_that_fails_while_the_error_is_made_is_said_and_no_panic() {
+    code!(CODE: "test", "CODE", Kind::Internal, "Title");
+    let fails = Hostile::Fails;
+    for error in [
+        Error::msg(fails),
+        err!("it: {}", fails),
+        err!("it: {fails}"),
+        err!(CODE, "it: {fails}"),
+    ] {
+        assert!(error.to_string().ends_with("<display failed>"), "{error}");
+    }
+}
+
+#[test]
 fn an_error_that_is_its_own_source_has_a_report_with_an_end() {
     #[derive(Debug, thiserror::Error)]
     #[error("round")]
@@ -160,6 +174,7 @@ fn an_error_that_is_its_own_source_has_a_report_with_an_end() {
             Some(self)
         }
     }
+    let _quiet = crate::support::without_stacks();
     let error = Error::from(Circle(Round)).context("above");
     assert_eq!(error.kind(), Kind::Unknown);
     assert!(error.code().is_none());

@@ -55,6 +55,7 @@ fn scenario() -> Error {
 #[cfg_attr(miri, ignore = "it reads files, which Miri keeps it from")]
 #[test]
 fn one_scenario_renders_to_every_format_as_recorded() {
+    let _quiet = crate::support::without_stacks();
     let error = scenario();
     let report = error.report();
     for (name, text) in [

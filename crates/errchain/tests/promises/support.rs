@@ -9,6 +9,16 @@ pub(crate) fn levels(error: &errchain::Error) -> Vec<String> {
     error.chain().map(ToString::to_string).collect()
 }
 
+/// Whatever `RUST_BACKTRACE` says, this thread captures no stack while this is kept.
+#[cfg(feature = "backtrace")]
+pub(crate) fn without_stacks() -> errchain::capture::Scope {
+    errchain::capture::scoped(errchain::capture::Policy::Never)
+}
+
+/// There are none to be captured.
+#[cfg(not(feature = "backtrace"))]
+pub(crate) fn without_stacks() -> impl Sized {}
+
 /// An error that counts how often it is dropped.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Counted(Arc<AtomicUsize>);
