@@ -13,7 +13,7 @@ impl Error {
     /// |---|---|
     /// | `error.type` | the code, or else the kind: few values, fit to group and count by |
     /// | `error.retryable` | whether trying again may help |
-    /// | `error.fields` | the fields as a JSON array, typed and in order |
+    /// | `error.fields` | the fields as a JSON array, typed and in order; `{"is_cut":true}` ends one that was cut |
     /// | `exception.type` | the type that the error was made from |
     /// | `exception.message` | the chain in one line |
     /// | `exception.stacktrace` | the operator's report: levels, fields, hops, stack |

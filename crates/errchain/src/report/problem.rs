@@ -54,8 +54,8 @@ fn write(error: &Error, place: Place<'_>, sink: &mut Sink) {
         sink.text(code.reason());
         sink.raw("\"");
     }
-    fields(error, sink);
-    if !sink.has_room() {
+    let is_cut = fields(error, sink);
+    if is_cut {
         sink.raw(",\"is_cut\":true");
     }
     sink.raw("}");
@@ -72,10 +72,11 @@ fn public(error: &Error) -> impl Iterator<Item = &Field> {
 }
 
 /// The public fields as one member with a member each. A key that was given more than once has
-/// an array of its values, in their order.
-fn fields(error: &Error, sink: &mut Sink) {
+/// an array of its values, in their order. Says whether some were left out.
+fn fields(error: &Error, sink: &mut Sink) -> bool {
     let public = || public(error).filter(|field| field.key() != DETAIL);
     let mut is_first = true;
+    let mut is_cut = false;
     for (index, field) in public().enumerate() {
         if public()
             .take(index)
@@ -84,18 +85,20 @@ fn fields(error: &Error, sink: &mut Sink) {
             continue;
         }
         if !sink.has_room() {
+            is_cut = true;
             break;
         }
         sink.raw(if is_first { ",\"fields\":{\"" } else { ",\"" });
         is_first = false;
         sink.text(field.key());
         sink.raw("\":");
-        values(sink, || public().filter(|other| other.key() == field.key()));
+        is_cut |= values(sink, || public().filter(|other| other.key() == field.key()));
     }
     sink.raw(if is_first { "" } else { "}" });
+    is_cut
 }
 
-fn values<'f, I>(sink: &mut Sink, same_key: impl Fn() -> I)
+fn values<'f, I>(sink: &mut Sink, same_key: impl Fn() -> I) -> bool
 where
     I: Iterator<Item = &'f Field>,
 {
@@ -103,8 +106,10 @@ where
     if !is_alone {
         sink.raw("[");
     }
+    let mut is_cut = false;
     for (index, field) in same_key().enumerate() {
         if !sink.has_room() {
+            is_cut = true;
             break;
         }
         if index > 0 {
@@ -113,4 +118,5 @@ where
         value(sink, field.value());
     }
     sink.raw(if is_alone { "" } else { "]" });
+    is_cut
 }
