@@ -11,10 +11,11 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use tokio_io_timeout::TimeoutWriter;
 
-/// For how long what a client still sends is read after the last answer.
+/// How much of what a client still sends is read after the last answer, and for how long.
 ///
 /// A socket that is closed with bytes unread resets the connection, and the reset may overtake an
 /// answer such as 413: the client would see only that the connection broke (RFC 9112, section 9.6).
+const LINGER_BYTES: usize = 1 << 20;
 const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A connection's socket.
@@ -22,7 +23,13 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) struct Stream {
     socket: Pin<Box<TimeoutWriter<TcpStream>>>,
     /// Set once all has been sent.
-    linger: Option<Pin<Box<Sleep>>>,
+    linger: Option<Linger>,
+}
+
+#[derive(Debug)]
+struct Linger {
+    bytes_left: usize,
+    deadline: Pin<Box<Sleep>>,
 }
 
 impl Stream {
@@ -79,18 +86,23 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.linger.is_none() {
             ready!(self.socket.as_mut().poll_shutdown(cx))?;
-            self.linger = Some(Box::pin(sleep(LINGER_TIMEOUT)));
+            self.linger = Some(Linger {
+                bytes_left: LINGER_BYTES,
+                deadline: Box::pin(sleep(LINGER_TIMEOUT)),
+            });
         }
         let this = &mut *self;
         let mut discarded = [0; 8 * 1_024];
-        while let Some(deadline) = &mut this.linger
-            && deadline.as_mut().poll(cx).is_pending()
+        while let Some(linger) = &mut this.linger
+            && linger.deadline.as_mut().poll(cx).is_pending()
+            && linger.bytes_left > 0
         {
             let mut buffer = ReadBuf::new(&mut discarded);
             let socket = this.socket.as_mut().get_pin_mut();
             if ready!(socket.poll_read(cx, &mut buffer)).is_err() || buffer.filled().is_empty() {
                 break;
             }
+            linger.bytes_left = linger.bytes_left.saturating_sub(buffer.filled().len());
         }
         Poll::Ready(Ok(()))
     }
