@@ -44,7 +44,8 @@ impl Home {
     pub(crate) fn make(&self, folder: &Path) -> Result<(), String> {
         fs::create_dir_all(folder).map_err(naming(folder))?;
         if self.uid == 0 {
-            for each in folder.ancestors().take_while(|it| *it != self.dir) {
+            let is_below = |it: &&Path| it.starts_with(&self.dir) && **it != self.dir;
+            for each in folder.ancestors().take_while(is_below) {
                 open_up(each).map_err(naming(each))?;
             }
         }
@@ -171,8 +172,10 @@ fn is_open_to_all(path: &Path) -> bool {
         .is_ok_and(|path| path.ancestors().all(is_open))
 }
 
+/// Lets everybody in.
 fn open_up(folder: &Path) -> io::Result<()> {
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
+    let mode = fs::metadata(folder)?.mode() & 0o7777;
+    fs::set_permissions(folder, fs::Permissions::from_mode(mode | 0o755))
 }
 
 /// An error of the system's with the path that it is about.

@@ -9,6 +9,10 @@ use std::process::{Child, Command, Stdio};
 ///
 /// Each backend of Postgres leads a session of its own, so no process group reaches them, and a
 /// paused one does not notice that its postmaster is gone. A stopped parent forks no more.
+///
+/// Children are killed before their parent, which is waited for: a postmaster that is started
+/// again refuses to share its memory with a backend that is still about to die. Those of a stopped
+/// parent stay zombies, so they are found in the end.
 const SIGNAL: &str = r#"
 children() {
     if [ -d /proc/self ]; then
@@ -17,9 +21,21 @@ children() {
         ps -A -o ppid= -o pid= | awk -v parent="$1" '$1 == parent { print $2 }'
     fi
 }
+is_in_state() {
+    if [ -d /proc/self ]; then
+        grep -qs "^State:[[:space:]]*[$2]" "/proc/$1/status"
+    else
+        ps -o stat= -p "$1" | grep -q "^[$2]"
+    fi
+}
 signal() {
     kill -STOP "$2" || return
+    while is_in_state "$2" DIRSU; do :; done
     children=$(children "$2")
+    if [ "$1" = KILL ]; then
+        for child in $children; do kill -KILL "$child"; done
+        for child in $children; do while is_in_state "$child" DIRSTtU; do :; done; done
+    fi
     kill -"$1" "$2" || return
     [ -z "$children" ] || kill -"$1" $children || :
 }
