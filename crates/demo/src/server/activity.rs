@@ -9,22 +9,25 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 /// The activity of one connection.
+///
+/// A request only takes notes. The two timers read them when their time is up, and are set anew for
+/// what is left: to set a timer for each request would cost more than to serve it.
 #[derive(Debug, Clone)]
 pub(super) struct Activity {
-    under_way: watch::Sender<usize>,
-    waits: Arc<Mutex<Waits>>,
+    notes: Arc<Mutex<Notes>>,
 }
 
-/// The answers that wait for room on the connection.
-#[derive(Debug, Default)]
-struct Waits {
+#[derive(Debug)]
+struct Notes {
     requests_begun: u64,
-    /// Since when, and the number of the request. A list, because there are few.
-    since: Vec<(Instant, u64)>,
+    under_way: usize,
+    /// Since when no request is under way, if none is.
+    idle_since: Instant,
+    /// Since when which answers wait for room on the connection. A list, because there are few.
+    waits: Vec<(Instant, u64)>,
 }
 
 /// One request, from its last header to the last byte of its answer.
@@ -37,37 +40,40 @@ pub(super) struct UnderWay {
 impl Activity {
     pub(super) fn new() -> Self {
         Self {
-            under_way: watch::Sender::new(0),
-            waits: Arc::default(),
+            notes: Arc::new(Mutex::new(Notes {
+                requests_begun: 0,
+                under_way: 0,
+                idle_since: Instant::now(),
+                waits: Vec::new(),
+            })),
         }
     }
 
     pub(super) fn begin(&self) -> UnderWay {
-        self.under_way.send_modify(|requests| *requests += 1);
-        let mut waits = self.waits();
-        waits.requests_begun += 1;
-        let number = waits.requests_begun;
-        drop(waits);
+        let mut notes = self.notes();
+        notes.requests_begun += 1;
+        notes.under_way += 1;
         UnderWay {
+            number: notes.requests_begun,
             activity: self.clone(),
-            number,
         }
     }
 
-    /// Ends once no request has been under way for as long as `limit`.
+    /// Ends once no request has been under way for as long as `limit`, counted from now.
     pub(super) async fn idle_for(&self, limit: Duration) {
-        let mut under_way = self.under_way.subscribe();
+        let asked = Instant::now();
         loop {
-            let is_closed = under_way.wait_for(|requests| *requests == 0).await.is_err();
-            if is_closed {
+            let since = {
+                let notes = self.notes();
+                match notes.under_way {
+                    0 => notes.idle_since.max(asked),
+                    _ => Instant::now(),
+                }
+            };
+            if since.elapsed() >= limit {
                 return;
             }
-            tokio::select! {
-                // If both have happened, a request came in time and was only seen late.
-                biased;
-                _ = under_way.changed() => {}
-                () = sleep(limit) => return,
-            }
+            sleep_until(since + limit).await;
         }
     }
 
@@ -77,18 +83,18 @@ impl Activity {
     /// and can go on talking while it gives none.
     pub(super) async fn stalled_for(&self, limit: Duration) {
         loop {
-            let oldest = self.waits().since.iter().map(|(since, _)| *since).min();
-            match oldest {
-                Some(since) if since.elapsed() >= limit => return,
-                Some(since) => sleep_until(since + limit).await,
-                None => sleep(limit).await,
+            let oldest = self.notes().waits.iter().map(|(since, _)| *since).min();
+            let since = oldest.unwrap_or_else(Instant::now);
+            if since.elapsed() >= limit {
+                return;
             }
+            sleep_until(since + limit).await;
         }
     }
 
-    fn waits(&self) -> MutexGuard<'_, Waits> {
+    fn notes(&self) -> MutexGuard<'_, Notes> {
         // Nothing panics while it holds the lock.
-        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -96,20 +102,21 @@ impl UnderWay {
     /// There is something to send, and no room for it yet.
     fn waits(&self) {
         let wait = (Instant::now(), self.number);
-        self.activity.waits().since.push(wait);
+        self.activity.notes().waits.push(wait);
     }
 
     fn goes_on(&self) {
-        let mut waits = self.activity.waits();
-        waits.since.retain(|(_, number)| *number != self.number);
+        let mut notes = self.activity.notes();
+        notes.waits.retain(|(_, number)| *number != self.number);
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.goes_on();
-        let under_way = &self.activity.under_way;
-        under_way.send_modify(|requests| *requests -= 1);
+        let mut notes = self.activity.notes();
+        notes.under_way -= 1;
+        notes.idle_since = Instant::now();
     }
 }
 
