@@ -71,6 +71,13 @@ fn is_passing(code: Option<&str>) -> bool {
         .is_ok_and(|code| matches!(code & 0xff, 5 | 6 | 10 | 13))
 }
 
+/// Whether SQLite says that somebody else has the file.
+pub(super) fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.and_then(|code| code.parse::<u32>().ok())
+        .is_some_and(|code| code & 0xff == 5)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,7 @@
 //! Users in SQLite.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use errchain::Result;
@@ -9,13 +9,15 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{QueryBuilder, Sqlite};
+use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::error::failed;
+use super::error::{failed, is_busy};
 use super::{UserStore, no_match, sql};
 use crate::user::{Draft, User, now};
 
 const WAIT_MAX: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(10);
 const READERS: u32 = 4;
 
 /// Users in an SQLite database: in a file in write-ahead mode, or in memory.
@@ -43,9 +45,9 @@ impl SqliteStore {
             // An acknowledged write survives a loss of power too, not only the end of the process.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(WAIT_MAX);
-        let writer = pool(1).connect_with(options.clone()).await?;
+        let writer = connect(&options, 1).await?;
         migrate(&writer).await?;
-        let readers = pool(READERS).connect_with(options).await?;
+        let readers = connect(&options, READERS).await?;
         Ok(Self { writer, readers })
     }
 
@@ -73,14 +75,30 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .acquire_timeout(WAIT_MAX)
 }
 
-/// Makes the tables. Migrations in SQLite take no lock: of two processes that start on one new
-/// file, the slower one may find the other's table, fail, and find nothing to do the next time.
-async fn migrate(pool: &SqlitePool) -> Result<(), sqlx::Error> {
-    let migrations = sqlx::migrate!("migrations/sqlite");
-    if migrations.run(pool).await.is_err() {
-        migrations.run(pool).await?;
+/// Opens a file, also while another process makes it. Of two that switch a new file to
+/// write-ahead mode at once, SQLite tells one that the file is busy, and does not let it wait its
+/// `busy_timeout`, since the other waits for it: <https://sqlite.org/c3ref/busy_handler.html>.
+async fn connect(
+    options: &SqliteConnectOptions,
+    connections: u32,
+) -> Result<SqlitePool, sqlx::Error> {
+    let end = Instant::now() + WAIT_MAX;
+    loop {
+        match pool(connections).connect_with(options.clone()).await {
+            Err(error) if is_busy(&error) && Instant::now() < end => sleep(PAUSE).await,
+            opened => return opened,
+        }
     }
-    Ok(())
+}
+
+/// Makes the tables. One process at a time looks and makes: sqlx's migrations in SQLite take no
+/// lock of their own.
+async fn migrate(pool: &SqlitePool) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    sqlx::migrate!("migrations/sqlite")
+        .run_direct(None, &mut *transaction, false)
+        .await?;
+    transaction.commit().await
 }
 
 #[async_trait]

@@ -1,6 +1,7 @@
 //! SQLite keeps the promises of a store, in a file and in memory.
 
 use demo::store::{SqliteStore, UserStore};
+use tokio::task::JoinSet;
 
 use crate::support::TempDir;
 
@@ -53,17 +54,22 @@ async fn a_file_that_is_not_a_database_is_refused_and_left_alone() {
     assert_eq!(left, bytes);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn instances_that_start_at_once_on_a_new_file_all_find_their_tables() {
-    for _ in 0..10 {
+    for _ in 0..25 {
         let dir = TempDir::new();
-        let url = dir.sqlite_url();
-        let (one, two) = tokio::join!(SqliteStore::open(&url), SqliteStore::open(&url));
-        let (one, two) = (one.expect("opened"), two.expect("opened"));
+        let mut opening = JoinSet::new();
+        for _ in 0..4 {
+            let url = dir.sqlite_url();
+            opening.spawn(async move { SqliteStore::open(&url).await });
+        }
+        let stores: Vec<_> = opening.join_all().await;
+        let stores: Vec<_> = stores.into_iter().map(|it| it.expect("opened")).collect();
         let ada = crate::conformance::user("ada@example.com");
-        one.insert(&ada).await.expect("free");
-        assert_eq!(two.get(ada.id).await.expect("stored by the other"), ada);
-        one.close().await;
-        two.close().await;
+        stores[0].insert(&ada).await.expect("free");
+        for store in &stores {
+            assert_eq!(store.get(ada.id).await.expect("stored by the first"), ada);
+            store.close().await;
+        }
     }
 }
