@@ -106,6 +106,23 @@ fn a_dropped_server_is_gone_at_once_even_if_it_was_paused() {
 
 #[test]
 #[ignore = "needs server binaries"]
+fn a_dropped_server_is_gone_even_if_somebody_lets_it_continue() {
+    let redis = Redis::start(&[]).unwrap();
+    let pid = redis.pid().expect("it runs");
+    let folders = [redis.folder().to_owned()];
+    // As `timeout` does with all that it ends; and it ends only with the server.
+    let mut others = Command::new("sh")
+        .args(["-c", "while kill -CONT \"$0\"; do :; done", &pid.to_string()])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    drop(redis);
+    others.wait().unwrap();
+    assert_eq!(left_of(&HashSet::from([pid]), &folders), Ok(()));
+}
+
+#[test]
+#[ignore = "needs server binaries"]
 fn a_killed_redis_comes_back_with_its_address_and_what_it_wrote() {
     let began = Instant::now();
     let mut server = Redis::start(&["--appendonly", "yes", "--appendfsync", "always"]).unwrap();

@@ -12,7 +12,9 @@ use std::process::{Child, Command, Stdio};
 ///
 /// Children are killed before their parent, which is waited for: a postmaster that is started
 /// again refuses to share its memory with a backend that is still about to die. Those of a stopped
-/// parent stay zombies, so they are found in the end.
+/// parent stay zombies, so they are found in the end. Whoever continues the server meanwhile, as
+/// `timeout` does with all that it ends, has it stopped again; after a hundred times it goes as it
+/// is.
 const SIGNAL: &str = r#"
 children() {
     if [ -d /proc/self ]; then
@@ -29,8 +31,12 @@ is_in_state() {
     fi
 }
 signal() {
+    tries=100
     kill -STOP "$2" || return
-    while is_in_state "$2" DIRSU; do :; done
+    while is_in_state "$2" DIRSU && [ "$tries" -gt 0 ]; do
+        tries=$((tries - 1))
+        kill -STOP "$2" || return
+    done
     children=$(children "$2")
     if [ "$1" = KILL ]; then
         for child in $children; do kill -KILL "$child"; done
