@@ -14,33 +14,29 @@ use crate::record::Record;
 
 /// Room in the node: three fields, a code that was replaced, a context and a run of hops.
 pub(super) const FIRST: usize = 6;
-/// Room in each further block: 792 bytes, a size that allocators keep at hand.
+/// Room in each further block: 776 bytes, a size that allocators keep at hand.
 const NEXT: usize = 16;
 
 /// Records in the order in which they were added.
 #[repr(C)]
 pub(super) struct Log {
+    /// Where the next record goes, in the block that is being filled.
+    slot: NonNull<Record>,
+    /// How many more that block takes.
+    left: u16,
+    /// A record owns memory. In most logs none does, and they go without a look at each.
+    owns_memory: bool,
     /// The block that is being filled: the first one or one of its successors.
-    last: NonNull<Head>,
+    last: NonNull<Block<0>>,
     first: Block<FIRST>,
 }
 
-/// A block of any size, as `push` sees it: the slots lie right behind, and where a word is
-/// smaller than a record's alignment no gap comes between.
-#[repr(C, align(8))]
-struct Head {
-    next: Option<NonNull<Block<NEXT>>>,
-    len: usize,
-    room: usize,
-}
-
+/// A block with any room starts as one without.
 #[repr(C)]
 struct Block<const N: usize> {
-    head: Head,
+    next: Option<NonNull<Block<NEXT>>>,
     slots: [MaybeUninit<Record>; N],
 }
-
-const _: () = assert!(size_of::<Head>().is_multiple_of(align_of::<Record>()));
 
 impl Log {
     /// Makes an empty log in place: its slots are never written before they are used.
@@ -53,9 +49,8 @@ impl Log {
     pub(super) unsafe fn init(this: *mut Self) {
         // SAFETY: the caller's; a field of a valid pointer is not null.
         unsafe {
-            let first = NonNull::new_unchecked(&raw mut (*this).first);
-            Block::init(first);
-            (&raw mut (*this).last).write(first.cast());
+            (&raw mut (*this).owns_memory).write(false);
+            Self::begin(this, NonNull::new_unchecked(&raw mut (*this).first));
         }
     }
 
@@ -66,11 +61,8 @@ impl Log {
     /// `this` must point at an initialized log that nobody borrows mutably.
     #[inline]
     pub(super) unsafe fn has_room(this: *const Self) -> bool {
-        // SAFETY: the caller's; the last block is live, because the log owns it.
-        unsafe {
-            let block = (*this).last.as_ptr();
-            (*block).len < (*block).room
-        }
+        // SAFETY: the caller's.
+        unsafe { (*this).left != 0 }
     }
 
     /// Appends a record and returns where it lies.
@@ -83,14 +75,14 @@ impl Log {
     /// `this` must point at an initialized log that has room and that nobody borrows.
     #[inline]
     pub(super) unsafe fn push(this: *mut Self, make: impl FnOnce() -> Record) -> NonNull<Record> {
-        // SAFETY: the caller's; the last block is live, because the log owns it. The slot is in
-        // the block, because `len < room`, and it counts only when it is filled.
+        // SAFETY: the caller's. The slot is in the block, because that has room, and it counts
+        // only when it is filled; behind the last one the pointer is one past the end.
         unsafe {
-            let block = (*this).last;
-            let len = (*block.as_ptr()).len;
-            let slot = block.add(1).cast::<Record>().add(len);
+            let slot = (*this).slot;
             slot.write(make());
-            (*block.as_ptr()).len = len + 1;
+            (*this).owns_memory |= slot.as_ref().owns_memory();
+            (*this).slot = slot.add(1);
+            (*this).left -= 1;
             slot
         }
     }
@@ -102,18 +94,19 @@ impl Log {
     /// As for `push`, for as long as `'a`.
     #[inline]
     pub(super) unsafe fn newest<'a>(this: *mut Self) -> Option<&'a mut Record> {
-        // SAFETY: the caller's; the last block is live, and its first `len` slots are filled.
+        // SAFETY: the caller's. The last block is live, because the log owns it, and all its
+        // slots up to `slot` are filled.
         unsafe {
-            let block = (*this).last;
-            let last = (*block.as_ptr()).len.checked_sub(1)?;
-            Some(block.add(1).cast::<Record>().add(last).as_mut())
+            let slot = (*this).slot;
+            (slot != Block::start((*this).last)).then(|| slot.sub(1).as_mut())
         }
     }
 
     pub(super) fn records(&self) -> Records<'_> {
         Records {
-            block: self.first.records().iter(),
-            next: self.first.head.next,
+            block: self.first.filled(self.left).iter(),
+            next: self.first.next,
+            left: self.left,
         }
     }
 
@@ -128,9 +121,24 @@ impl Log {
         // for the rest; the last block is live, because the log owns it.
         unsafe {
             let block = NonNull::new_unchecked(block);
-            Block::init(block);
             (*(*this).last.as_ptr()).next = Some(block);
-            (*this).last = block.cast();
+            Self::begin(this, block);
+        }
+    }
+
+    /// Makes this block empty, and the one that is filled.
+    ///
+    /// # Safety
+    ///
+    /// Both must be valid for writes.
+    #[inline]
+    unsafe fn begin<const N: usize>(this: *mut Self, block: NonNull<Block<N>>) {
+        // SAFETY: the caller's; blocks of all sizes start alike.
+        unsafe {
+            (&raw mut (*block.as_ptr()).next).write(None);
+            (&raw mut (*this).last).write(block.cast());
+            (&raw mut (*this).slot).write(Block::start(block.cast()));
+            (&raw mut (*this).left).write(Block::<N>::ROOM);
         }
     }
 }
@@ -138,46 +146,66 @@ impl Log {
 impl Drop for Log {
     /// Block by block, so that a million records need no stack.
     fn drop(&mut self) {
-        let mut next = self.first.head.next.take();
+        let (left, owns_memory) = (self.left, self.owns_memory);
+        let mut next = self.first.next;
+        if owns_memory {
+            // SAFETY: nobody sees the records again.
+            unsafe { self.first.drop_filled(left) };
+        }
         while let Some(block) = next {
             // SAFETY: the log owns its blocks, and each came from `Box::into_raw`. Its slots may
             // be uninitialized.
             let mut block = unsafe { Box::from_raw(block.as_ptr()) };
-            next = block.head.next.take();
+            next = block.next;
+            if owns_memory {
+                // SAFETY: nobody sees the records again.
+                unsafe { block.drop_filled(left) };
+            }
         }
     }
 }
 
-impl<const N: usize> Block<N> {
+impl Block<0> {
+    /// The first slot of a block with any room.
+    ///
     /// # Safety
     ///
-    /// `this` must be valid for writes.
+    /// `this` must be valid for writes, with the provenance of the whole block.
     #[inline]
-    unsafe fn init(this: NonNull<Self>) {
-        let head = Head {
-            next: None,
-            len: 0,
-            room: N,
-        };
-        // SAFETY: the caller's; a block starts with its head.
-        unsafe { this.cast().write(head) };
-    }
-
-    #[inline]
-    fn records(&self) -> &[Record] {
-        // SAFETY: the first `len` slots are filled, and `MaybeUninit<T>` is laid out as `T`.
-        unsafe { slice::from_raw_parts(self.slots.as_ptr().cast(), self.head.len) }
+    unsafe fn start(this: NonNull<Self>) -> NonNull<Record> {
+        // SAFETY: the caller's; a field of a valid pointer is not null.
+        unsafe { NonNull::new_unchecked(&raw mut (*this.as_ptr()).slots).cast() }
     }
 }
 
-impl<const N: usize> Drop for Block<N> {
-    fn drop(&mut self) {
+impl<const N: usize> Block<N> {
+    #[expect(clippy::cast_possible_truncation, reason = "it is at most `NEXT`")]
+    const ROOM: u16 = {
+        assert!(N <= NEXT);
+        N as u16
+    };
+
+    /// The records. Only the last block has slots left.
+    #[inline]
+    fn filled(&self, left: u16) -> &[Record] {
+        // SAFETY: the slots up to `len` are filled, and `MaybeUninit<T>` is laid out as `T`.
+        unsafe { slice::from_raw_parts(self.slots.as_ptr().cast(), self.len(left)) }
+    }
+
+    /// # Safety
+    ///
+    /// The records are not seen again.
+    unsafe fn drop_filled(&mut self, left: u16) {
         let slots = self.slots.as_mut_ptr().cast::<Record>();
-        let filled = ptr::slice_from_raw_parts_mut(slots, self.head.len);
-        // Most blocks own nothing, and to see that is cheaper than to drop each record.
-        if self.records().iter().any(Record::owns_memory) {
-            // SAFETY: the first `len` slots are filled, and nobody sees them again.
-            unsafe { filled.drop_in_place() };
+        // SAFETY: the slots up to `len` are filled; the caller's.
+        unsafe { ptr::slice_from_raw_parts_mut(slots, self.len(left)).drop_in_place() };
+    }
+
+    #[inline]
+    fn len(&self, left: u16) -> usize {
+        match self.next {
+            Some(_) => N,
+            None => N - usize::from(left),
         }
     }
 }
@@ -187,6 +215,8 @@ impl<const N: usize> Drop for Block<N> {
 pub(crate) struct Records<'a> {
     block: slice::Iter<'a, Record>,
     next: Option<NonNull<Block<NEXT>>>,
+    /// Slots that the last block has left.
+    left: u16,
 }
 
 impl<'a> Iterator for Records<'a> {
@@ -200,8 +230,8 @@ impl<'a> Iterator for Records<'a> {
             }
             // SAFETY: blocks live and stay unchanged for as long as the log is borrowed, `'a`.
             let block: &'a Block<NEXT> = unsafe { self.next?.as_ref() };
-            self.block = block.records().iter();
-            self.next = block.head.next;
+            self.block = block.filled(self.left).iter();
+            self.next = block.next;
         }
     }
 }
