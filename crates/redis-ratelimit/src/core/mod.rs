@@ -172,27 +172,25 @@ impl Rule {
     }
 
     /// Retells decisions on one key that a script has made one after the other. It has replied
-    /// with what it saw before them, and how many units it has taken in all.
+    /// with what it saw before them.
     pub(crate) fn retell_bundle(
         &self,
         reply: &[i64],
-        taken: i64,
         now: u64,
         costs: &[u32],
     ) -> Option<Vec<Outcome>> {
         with_algorithm!(self, algorithm => {
             let mut seen = algorithm.read(reply)?;
-            let (mut outcomes, mut sum) = (Vec::with_capacity(costs.len()), 0);
-            for cost in costs {
+            let outcomes = costs.iter().map(|cost| {
                 if algorithm.admits(seen, *cost) {
-                    outcomes.push(admit(algorithm, seen, now, *cost));
+                    let admitted = admit(algorithm, seen, now, *cost);
                     seen = algorithm.take(seen, *cost);
-                    sum += i64::from(*cost);
+                    admitted
                 } else {
-                    outcomes.push(decline(algorithm, seen, now, *cost, true));
+                    decline(algorithm, seen, now, *cost, true)
                 }
-            }
-            (sum == taken).then_some(outcomes)
+            });
+            Some(outcomes.collect())
         })
     }
 

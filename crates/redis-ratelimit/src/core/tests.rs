@@ -113,7 +113,7 @@ fn replies_that_no_script_gives_are_refused() {
     let counts = |count| [[100, count].as_slice(), &[0; BUCKETS]].concat();
     for (rule, reply) in [
         (&gcra, vec![]),
-        (&gcra, vec![0]),
+        (&gcra, vec![0, 0, 0]),
         (&gcra, vec![-1, 0]),
         (&gcra, vec![0, 1]),
         (&gcra, vec![1_000_001, 0]),

@@ -72,6 +72,14 @@ impl Guard {
         }
     }
 
+    /// The connection, if there is one.
+    pub(super) fn link_if_up(&self) -> Option<Link> {
+        match &*self.status.borrow() {
+            Status::Up(link) => Some(link.clone()),
+            Status::Down { .. } | Status::Connecting => None,
+        }
+    }
+
     /// The connection, as soon as there is one. The attempt goes on when the caller does not wait
     /// for it, and an attempt that has just failed is told instead of made again.
     pub(super) async fn link(&self) -> Result<Link, RedisError> {
