@@ -202,8 +202,8 @@ impl Rule {
         }
     }
 
-    /// The rule for one of `nodes` that share this one: all of them together admit the same, and
-    /// at most one unit more for each node, because a share is rounded up.
+    /// The rule for one of `nodes` that share this one: all of them together admit the same in the
+    /// long run, and at once at most one unit more for each node, because a share is rounded up.
     pub(crate) fn share(&self, nodes: u32) -> Self {
         match self {
             Self::Gcra(gcra) => Self::Gcra(gcra.share(nodes)),

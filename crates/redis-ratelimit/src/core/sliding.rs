@@ -5,6 +5,7 @@
 //! limit. The price is strictness of at most a tenth: a unit counts for up to 1.1 windows. (The
 //! usual form weighs one previous window by its overlap, and admits almost twice the limit.)
 
+use super::fixed::scaled;
 use super::{Algorithm, Stored};
 
 /// The buckets of a window, beside the one that it has half left.
@@ -42,10 +43,16 @@ impl SlidingWindow {
         self.bucket_us
     }
 
+    /// See [`FixedWindow`](super::FixedWindow).
     pub(super) fn share(&self, nodes: u32) -> Self {
+        let limit = self.limit.div_ceil(nodes);
         Self {
-            limit: self.limit.div_ceil(nodes),
-            ..*self
+            limit,
+            bucket_us: scaled(
+                self.bucket_us,
+                u64::from(limit) * u64::from(nodes),
+                self.limit,
+            ),
         }
     }
 }

@@ -159,6 +159,25 @@ fn shares_together_admit_the_limit_and_one_unit_for_each_node_at_most() {
 }
 
 #[test]
+fn shares_that_are_rounded_up_add_up_to_the_limit_in_the_long_run() {
+    let rules = [
+        Rule::Gcra(Gcra::new(11, SECOND, 11).expect("a rule")),
+        Rule::Fixed(FixedWindow {
+            limit: 11,
+            window_us: SECOND,
+        }),
+        Rule::Sliding(SlidingWindow::new(11, SECOND)),
+    ];
+    for rule in rules {
+        let (share, mut stored) = (rule.share(10), None);
+        let moments = (0..20 * 1_000).map(|ms| NOW + ms * 1_000);
+        let of_one = moments.filter(|now| ask(&share, &mut stored, *now)).count();
+        // Twenty periods' worth, a burst and a unit for each node.
+        assert!(of_one * 10 <= 20 * 11 + 11 + 10, "{share:?}: {of_one}");
+    }
+}
+
+#[test]
 fn what_somebody_else_admits_is_counted_as_far_as_there_is_room() {
     for rule in rules() {
         let charged = rule.charge(None, NOW, 15);

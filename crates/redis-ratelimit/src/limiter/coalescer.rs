@@ -6,6 +6,7 @@
 //! so the outcome is that of as many calls.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -28,7 +29,6 @@ const CHECKS_MAX: usize = 128;
 /// The checks that wait. There is a task behind each, so this bounds little more than their keys.
 const QUEUE_MAX: usize = 65_536;
 
-#[derive(Debug)]
 pub(super) struct Coalescer {
     store: RedisStore,
     clock: LocalClock,
@@ -36,14 +36,13 @@ pub(super) struct Coalescer {
     queue: Mutex<Queue>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Queue {
     calls: usize,
     tickets: u64,
     waiting: VecDeque<Waiter>,
 }
 
-#[derive(Debug)]
 struct Waiter {
     ticket: u64,
     policy: Policy,
@@ -86,13 +85,16 @@ impl Coalescer {
     }
 
     fn enter(self: &Arc<Self>, check: Check<'_>) -> Result<Entry, Fault> {
+        // It panics outside of a runtime, so it comes before the queue is changed.
+        let runtime = Handle::current();
         let mut queue = self.queue();
         if queue.calls < CALLS_MAX {
             queue.calls += 1;
-            return Ok(Entry::Call(Turn::new(self)));
+            let coalescer = Arc::clone(self);
+            return Ok(Entry::Call(Turn { coalescer, runtime }));
         }
         if queue.waiting.len() >= QUEUE_MAX {
-            return Err(Fault::new(FaultKind::Timeout, Applied::No));
+            return Err(Fault::new(FaultKind::Overloaded, Applied::No));
         }
         let (sender, answer) = oneshot::channel();
         queue.tickets += 1;
@@ -156,6 +158,15 @@ impl Coalescer {
     }
 }
 
+// Not derived: what waits has the users' keys.
+impl fmt::Debug for Coalescer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Coalescer")
+            .field("waiting", &self.queue().waiting.len())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Queue {
     /// The first one, and who waits for the same policy.
     fn next(&mut self) -> Vec<Waiter> {
@@ -212,15 +223,6 @@ enum Entry {
 struct Turn {
     coalescer: Arc<Coalescer>,
     runtime: Handle,
-}
-
-impl Turn {
-    fn new(coalescer: &Arc<Coalescer>) -> Self {
-        Self {
-            coalescer: Arc::clone(coalescer),
-            runtime: Handle::current(),
-        }
-    }
 }
 
 impl Drop for Turn {

@@ -6,7 +6,7 @@ use redis::{Cmd, RedisError, Value};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::fault::{self, Remedy};
-use super::guard::Guard;
+use super::guard::{Guard, UnderWay};
 use super::script::Call;
 use crate::{Applied, Fault, FaultKind};
 
@@ -33,7 +33,7 @@ pub(super) async fn send(
     let mut source = None;
     let mut refused_with = None;
     loop {
-        let mut link = match guard.link_if_up() {
+        let link = match guard.link_if_up() {
             Some(link) => link,
             None => match timeout_at(deadline, guard.link()).await {
                 Ok(Ok(link)) => link,
@@ -42,8 +42,11 @@ pub(super) async fn send(
             },
         };
         let command = source.as_ref().unwrap_or(command);
-        let sent = link.connection.send_packed_command(command);
-        let Ok(answer) = timeout_at(deadline, sent).await else {
+        let mut connection = link.connection.clone();
+        let under_way = UnderWay::new(guard, &link, deadline - started);
+        let answer = timeout_at(deadline, connection.send_packed_command(command)).await;
+        under_way.end();
+        let Ok(answer) = answer else {
             guard.given_up(&link, deadline - started);
             return Err(Fault::new(FaultKind::Timeout, Applied::Maybe));
         };

@@ -30,9 +30,9 @@ const PING_BOUND: Duration = Duration::from_secs(2);
 /// A store in Redis 6.2 or newer, or in Valkey, shared by all processes that use it.
 ///
 /// It needs no set-up in Redis: the scripts are sent when they are missing, and each key expires
-/// when it counts no more. It is used on a tokio runtime. A clone is another handle to the same connection, over which the
-/// requests of all tasks go at once. A connection that breaks, or goes dead without a word, is
-/// replaced.
+/// when it counts no more. It is used on a tokio runtime. A clone is another handle to the same
+/// connection, over which the requests of all tasks go at once. A connection that breaks, or goes
+/// dead without a word, is replaced.
 ///
 /// # Examples
 ///
