@@ -94,6 +94,21 @@ fn a_quota_that_was_cut_takes_effect_at_once_and_keeps_its_debt() {
 }
 
 #[test]
+fn versions_that_disagree_on_the_period_of_a_sliding_window_admit_the_limit_together() {
+    let rules = [3_600, 60].map(|s| Rule::Sliding(SlidingWindow::new(5, s * SECOND)));
+    for first in [0, 1] {
+        let (mut stored, mut admitted) = (None, 0);
+        for asked in 0..1_000 {
+            let rule = &rules[(first + asked) % 2];
+            admitted += u32::from(ask(rule, &mut stored, NOW + asked as u64 * 1_000));
+        }
+        assert_eq!(admitted, 5);
+        // By then both count nothing of it any more.
+        assert!(ask(&rules[first], &mut stored, NOW + 2 * HOUR));
+    }
+}
+
+#[test]
 fn what_another_algorithm_has_stored_counts_for_nothing() {
     let stored: Vec<_> = rules()
         .iter()

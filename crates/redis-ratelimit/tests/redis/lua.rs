@@ -364,6 +364,7 @@ fn parse(rule: &Rule, value: &str) -> Stored {
             used: number(),
         },
         Rule::Sliding(_) => Stored::Sliding {
+            bucket_us: number(),
             newest: number(),
             counts: std::array::from_fn(|_| u32::try_from(number()).expect("a count")),
         },

@@ -28,7 +28,7 @@ pub(crate) static GCRA_PARTS: Script = script!(
     "53bbf130f8610cbca33bfa14bc20862e70a0c98b"
 );
 pub(crate) static LIMITS: Script =
-    script!("lua/limits.lua", "7c5f399c0d293e09c0fbb73d47f0c79b41d896a0");
+    script!("lua/limits.lua", "6b61a75be5f26dbb76742f10d4058fc97e69be49");
 pub(crate) static PERMITS: Script = script!(
     "lua/permits.lua",
     "09823ac397ddb59f9f73e53197b9a55384b19295"
