@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use redis_ratelimit::{Fault, ProxyError, RateLimitLayer};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -11,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::server::{Limits, Server, Summary};
 use crate::store::{PostgresStore, SqliteStore, UserStore};
 use crate::telemetry;
-use crate::{Args, LastError, api, operator};
+use crate::{Args, LastError, api, operator, quotas};
 
 /// How many ports are tried after the one that was asked for.
 const PORTS_TRIED: u16 = 100;
@@ -25,6 +26,7 @@ pub struct App {
     operator_addr: SocketAddr,
     store: Arc<dyn UserStore>,
     store_name: &'static str,
+    quotas: RateLimitLayer,
 }
 
 impl App {
@@ -35,6 +37,7 @@ impl App {
     /// A [`StartError`] that says what to change.
     pub async fn start(args: &Args) -> Result<Self, StartError> {
         let (store, store_name) = open_store(args).await?;
+        let quotas = quotas::layer(args).await?;
         let (listener, addr) = bind(SocketAddr::new(args.host, args.port)).await?;
         let (operator, operator_addr) = bind((Ipv4Addr::LOCALHOST, 0).into()).await?;
         Ok(Self {
@@ -44,6 +47,7 @@ impl App {
             operator_addr,
             store,
             store_name,
+            quotas,
         })
     }
 
@@ -70,7 +74,12 @@ impl App {
     pub async fn run(self, stop: CancellationToken) -> Summary {
         let metrics = telemetry::metrics();
         let last_error = LastError::default();
-        let router = api::router(Arc::clone(&self.store), metrics.clone(), &last_error);
+        let router = api::router(
+            Arc::clone(&self.store),
+            self.quotas,
+            metrics.clone(),
+            &last_error,
+        );
         let server = Server::new(Limits::default());
         let operator = operator::router(last_error);
         let operator = server.clone().serve(self.operator, operator, stop.clone());
@@ -111,7 +120,7 @@ async fn open_store(args: &Args) -> Result<(Arc<dyn UserStore>, &'static str), S
 
 /// A URL that may be shown. Where a password could begin or end is not always clear, as in
 /// `postgres://me:pass?word@host`: then only the scheme is shown.
-fn without_credentials(url: &str) -> String {
+pub(crate) fn without_credentials(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return "the URL given".to_owned();
     };
@@ -162,6 +171,20 @@ pub enum StartError {
         /// What the database said.
         source: sqlx::Error,
     },
+    /// The store of the limits does not answer.
+    #[error(
+        "can't count requests in Redis at {url} (without a URL each instance counts by itself)"
+    )]
+    #[non_exhaustive]
+    Redis {
+        /// What was given, without credentials.
+        url: String,
+        /// What is wrong with it.
+        source: Fault,
+    },
+    /// A proxy that is none.
+    #[error("--trusted-proxy is wrong")]
+    Proxy(#[from] ProxyError),
     /// The port could not be opened.
     #[error("can't listen on {addr}: choose another address with --host and --port")]
     #[non_exhaustive]

@@ -7,7 +7,7 @@
 
 use std::net::IpAddr;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, ValueEnum, value_parser};
 
 /// An HTTP user service on SQLite or PostgreSQL.
 #[derive(Debug, Clone, Parser)]
@@ -34,6 +34,24 @@ pub struct Args {
     /// Keep the users in memory, and forget them at the end
     #[arg(long)]
     pub memory: bool,
+
+    /// Where requests are counted, so that instances share the limits: redis://HOST:PORT; without
+    /// it each instance counts by itself
+    #[arg(long, env, hide_env_values = true)]
+    pub redis_url: Option<String>,
+
+    /// Requests a minute that one client address may make, and as many at once
+    #[arg(long, value_name = "REQUESTS", default_value_t = 60_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub per_address: u32,
+
+    /// Requests a minute that one user may make, and as many at once; the header x-user names the
+    /// user
+    #[arg(long, value_name = "REQUESTS", default_value_t = 12_000, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    pub per_user: u32,
+
+    /// A network, or an address, of proxies that append to X-Forwarded-For; may be repeated
+    #[arg(long, value_name = "NET")]
+    pub trusted_proxy: Vec<String>,
 
     /// How logs look; the variable RUST_LOG says how much of them there is
     #[arg(long, value_enum, default_value_t = LogFormat::Pretty)]

@@ -9,6 +9,7 @@ mod app;
 mod args;
 mod operator;
 mod problem;
+mod quotas;
 pub mod server;
 pub mod store;
 pub mod telemetry;

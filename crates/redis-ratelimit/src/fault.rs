@@ -27,6 +27,8 @@ pub enum FaultKind {
     Unavailable,
     /// The store has failed so often that it is not asked for a while.
     BreakerOpen,
+    /// More checks wait in this process than it holds: 65 536.
+    Overloaded,
     /// The server's memory is full, and it may not evict: raise `maxmemory`.
     OutOfMemory,
     /// The user may not do this: grant it the commands and keys that the book lists.
@@ -84,6 +86,7 @@ impl Fault {
             | FaultKind::ConnectionLost
             | FaultKind::Unavailable => true,
             FaultKind::BreakerOpen
+            | FaultKind::Overloaded
             | FaultKind::OutOfMemory
             | FaultKind::Forbidden
             | FaultKind::WrongType
@@ -114,6 +117,7 @@ impl FaultKind {
             Self::ConnectionLost => "connection_lost",
             Self::Unavailable => "unavailable",
             Self::BreakerOpen => "breaker_open",
+            Self::Overloaded => "overloaded",
             Self::OutOfMemory => "out_of_memory",
             Self::Forbidden => "forbidden",
             Self::WrongType => "wrong_type",
@@ -129,6 +133,7 @@ impl FaultKind {
             Self::ConnectionLost => "the connection to the store broke",
             Self::Unavailable => "the store does not serve now",
             Self::BreakerOpen => "the store has failed too often and is not asked for a while",
+            Self::Overloaded => "too many checks wait in this process: ask the store less often",
             Self::OutOfMemory => "the store's memory is full: raise `maxmemory`",
             Self::Forbidden => "the store refuses this user: grant it the commands and keys needed",
             Self::WrongType => {

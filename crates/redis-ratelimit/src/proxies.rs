@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, header};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::ProxyError;
 
@@ -121,7 +121,14 @@ impl TrustedProxies {
 
 fn parse_net(text: &str) -> Result<IpNet, ProxyError> {
     let net = text.parse().or_else(|_| text.parse().map(IpAddr::into));
-    net.map_err(|_| ProxyError { net: text.into() })
+    let net: IpNet = net.map_err(|_| ProxyError { net: text.into() })?;
+    // Addresses are compared in their short form.
+    let (IpAddr::V4(address), Some(length)) =
+        (net.addr().to_canonical(), net.prefix_len().checked_sub(96))
+    else {
+        return Ok(net);
+    };
+    Ok(Ipv4Net::new(address, length).map_or(net, IpNet::V4))
 }
 
 /// `for=192.0.2.43;proto=http`, one element of RFC 7239, section 4.
@@ -148,13 +155,20 @@ fn parse_address(text: &[u8]) -> Option<IpAddr> {
     address.ok().map(|address| address.to_canonical())
 }
 
+/// Whether what comes after is the second half of a quoted pair: RFC 9110, section 5.6.4.
+fn is_escaped(before: &[u8]) -> bool {
+    let slashes = before.iter().rev().take_while(|byte| **byte == b'\\');
+    slashes.count() % 2 == 1
+}
+
 /// The parts between separators, the last one first, without the spaces around them. A separator
 /// within quotes is none. Reading from the end, what a client has written at the beginning, with
 /// an odd quote in it, can't swallow what a proxy has written after it.
 fn from_the_end(line: &[u8], separator: u8, has_quotes: bool) -> impl Iterator<Item = &[u8]> {
-    let mut is_quoted = false;
+    let (mut is_quoted, mut at) = (false, line.len());
     let parts = line.rsplit(move |byte| {
-        is_quoted ^= has_quotes && *byte == b'"';
+        at -= 1;
+        is_quoted ^= has_quotes && *byte == b'"' && !is_escaped(&line[..at]);
         *byte == separator && !is_quoted
     });
     parts.map(<[u8]>::trim_ascii)

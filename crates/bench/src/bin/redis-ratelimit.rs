@@ -161,7 +161,11 @@ fn ours(load: Load, layers: bool) -> Stand<Ours> {
     stand(load, async |url| {
         let quota = Quota::per_minute(load.units());
         let policies = ["a", "b"].map(|name| Policy::gcra(name, quota).expect("a quota"));
-        (limiter(url, layers), Arc::new(policies))
+        let user: Ours = (limiter(url, layers), Arc::new(policies));
+        // It connects and sends its scripts now, as the peers do, and not in the first slice.
+        one_of_ours(user.clone(), u64::MAX).await;
+        two_of_ours(user.clone(), u64::MAX).await;
+        user
     })
 }
 

@@ -17,6 +17,7 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use metrics_exporter_prometheus::PrometheusHandle;
+use redis_ratelimit::RateLimitLayer;
 use tower::ServiceBuilder;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -36,15 +37,20 @@ const IMPORT_TIMEOUT: Duration = Duration::from_mins(10);
 /// What the handlers share.
 type Store = Arc<dyn UserStore>;
 
-/// Makes the routes of the service.
-pub fn router(store: Store, metrics: PrometheusHandle, last_error: &LastError) -> Router {
+/// Makes the routes of the service. `quotas` are those of the API; who looks after the service is
+/// not limited.
+pub fn router(
+    store: Store,
+    quotas: RateLimitLayer,
+    metrics: PrometheusHandle,
+    last_error: &LastError,
+) -> Router {
     let users = Router::new()
         .route("/users", get(users::list).post(users::create))
         .route(
             "/users/{id}",
             get(users::read).put(users::update).delete(users::delete),
         )
-        .route("/health/ready", get(health::ready))
         .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
         .layer(total_timeout(REQUEST_TIMEOUT));
     let import = Router::new()
@@ -53,12 +59,14 @@ pub fn router(store: Store, metrics: PrometheusHandle, last_error: &LastError) -
         .layer(total_timeout(IMPORT_TIMEOUT));
     let operation = Router::new()
         .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
         .route("/metrics", get(async move || metrics.render()));
 
     users
         .merge(import)
-        .with_state(store)
+        .route_layer(quotas)
         .merge(operation)
+        .with_state(store)
         .layer(
             ServiceBuilder::new()
                 .layer(

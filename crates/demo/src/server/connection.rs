@@ -17,11 +17,11 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
-use super::Limits;
 use super::activity::{ActiveBody, Activity};
 use super::answer::answer;
 use super::stream::Stream;
 use super::summary::Tally;
+use super::{Limits, Peer};
 
 /// Few, because each one may hold an answer that the client does not take, for as long as the write
 /// timeout.
@@ -79,6 +79,7 @@ pub(super) async fn serve(
 #[derive(Debug, Clone)]
 pub(super) struct Requests {
     pub(super) router: Router,
+    pub(super) peer: Peer,
     pub(super) tally: Arc<Tally>,
     pub(super) body_idle_timeout: Duration,
 }
@@ -88,14 +89,16 @@ impl Requests {
     fn answer(
         &self,
         activity: &Activity,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<ActiveBody<Body>>, Infallible>> + use<> {
         let under_way = activity.begin();
         let Self {
             router,
+            peer,
             tally,
             body_idle_timeout,
         } = self.clone();
+        request.extensions_mut().insert(peer);
         async move {
             let response = answer(router, body_idle_timeout, &tally, request).await;
             Ok(response.map(|body| ActiveBody::new(body, under_way)))

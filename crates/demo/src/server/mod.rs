@@ -23,12 +23,13 @@ mod stream;
 mod summary;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -43,7 +44,11 @@ use summary::Tally;
 /// free when other connections end, and to try again at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves a router on a listener until told to stop.
+/// Who is connected: an extension of each request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer(pub SocketAddr);
+
+/// Serves a router on a listener until told to stop. Each request has a [`Peer`].
 ///
 /// # Examples
 ///
@@ -94,10 +99,11 @@ impl Server {
         let connections = TaskTracker::new();
         let kill = CancellationToken::new();
 
-        while let Some((stream, slot)) = next(&listener, &slots, &stop).await {
+        while let Some((stream, peer, slot)) = next(&listener, &slots, &stop).await {
             tally.connection();
             let requests = Requests {
                 router: router.clone(),
+                peer: Peer(peer),
                 tally: Arc::clone(&tally),
                 body_idle_timeout: self.limits.body_idle_timeout,
             };
@@ -129,12 +135,12 @@ async fn next(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
     stop: &CancellationToken,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let accepting = async {
         let slot = Arc::clone(slots).acquire_owned().await.ok()?;
         loop {
             match listener.accept().await {
-                Ok((stream, _peer)) => return Some((stream, slot)),
+                Ok((stream, peer)) => return Some((stream, peer, slot)),
                 Err(error) => refused(&error).await,
             }
         }

@@ -13,6 +13,7 @@ use axum::http::{Request, Response, StatusCode};
 use demo::LastError;
 use demo::api::router;
 use demo::store::{PostgresStore, UserStore};
+use redis_ratelimit::{Limiter, RateLimitLayer};
 use sqlx::{Connection, PgConnection};
 use testkit::{Link, Proxy, Schema, wait_for};
 use tokio::task::JoinSet;
@@ -68,6 +69,7 @@ impl Service {
         let store = connect(&url).await;
         let routes = router(
             Arc::new(store.clone()),
+            RateLimitLayer::new(Limiter::memory()),
             demo::telemetry::metrics(),
             &LastError::default(),
         );

@@ -10,6 +10,7 @@ use demo::LastError;
 use demo::api::router;
 use demo::store::{SqliteStore, UserStore};
 use futures_util::{StreamExt, stream};
+use redis_ratelimit::{Limiter, RateLimitLayer};
 use serde_json::{Value, json};
 
 use crate::support::{json, ndjson, routes, send};
@@ -122,6 +123,7 @@ async fn a_store_that_fails_in_between_tells_how_much_was_imported() {
     let store = SqliteStore::in_memory().await.expect("memory");
     let routes = router(
         Arc::new(store.clone()),
+        RateLimitLayer::new(Limiter::memory()),
         demo::telemetry::metrics(),
         &LastError::default(),
     );

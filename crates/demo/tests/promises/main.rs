@@ -7,5 +7,6 @@ mod hostile;
 mod http2;
 mod import;
 mod process;
+mod quotas;
 mod sqlite;
 mod support;

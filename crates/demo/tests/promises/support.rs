@@ -17,6 +17,7 @@ use demo::api::router;
 use demo::server::{Limits, Server, Summary};
 use demo::store::SqliteStore;
 use http_body_util::BodyExt;
+use redis_ratelimit::{Limiter, RateLimitLayer};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -53,6 +54,7 @@ pub(crate) async fn routes() -> Router {
     let store = SqliteStore::in_memory().await.expect("memory");
     router(
         Arc::new(store),
+        RateLimitLayer::new(Limiter::memory()),
         demo::telemetry::metrics(),
         &LastError::default(),
     )

@@ -24,12 +24,25 @@ impl FixedWindow {
         self.limit
     }
 
+    /// As much longer as its limit is rounded up, so that it is no more than a share in the long
+    /// run.
     pub(super) fn share(&self, nodes: u32) -> Self {
+        let limit = self.limit.div_ceil(nodes);
         Self {
-            limit: self.limit.div_ceil(nodes),
-            ..*self
+            limit,
+            window_us: scaled(
+                self.window_us,
+                u64::from(limit) * u64::from(nodes),
+                self.limit,
+            ),
         }
     }
+}
+
+/// `us * times / by`, rounded up.
+pub(super) fn scaled(us: u64, times: u64, by: u32) -> u64 {
+    let scaled = (u128::from(us) * u128::from(times)).div_ceil(u128::from(by));
+    u64::try_from(scaled).unwrap_or(u64::MAX)
 }
 
 impl Algorithm for FixedWindow {

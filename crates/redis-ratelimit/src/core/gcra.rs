@@ -77,6 +77,12 @@ impl Gcra {
         self.burst
     }
 
+    /// How many integers the script of this algorithm alone replies with for each key.
+    #[cfg(feature = "redis")]
+    pub(crate) fn reply_len(&self) -> usize {
+        if self.denominator == 1 { 1 } else { 2 }
+    }
+
     /// An interval `nodes` times as long, and a burst divided by them. Not limited by what a
     /// double holds, because shares are enforced in memory.
     pub(super) fn share(&self, nodes: u32) -> Self {
@@ -158,7 +164,11 @@ impl Algorithm for Gcra {
     }
 
     fn read(&self, reply: &[i64]) -> Option<Time> {
-        let [whole, part] = *reply else { return None };
+        let (whole, part) = match *reply {
+            [whole] => (whole, 0),
+            [whole, part] => (whole, part),
+            _ => return None,
+        };
         let debt = Time {
             whole: u64::try_from(whole).ok()?,
             part: u64::try_from(part).ok()?,

@@ -35,8 +35,10 @@ pub(crate) enum Stored {
     Gcra { whole: u64, part: u64 },
     /// When the window was opened, and what was admitted in it.
     Fixed { start: u64, used: u64 },
-    /// The number of the newest bucket, and what was admitted in each, the newest first.
+    /// How long a bucket is, the number of the newest one, and what was admitted in each, the newest
+    /// first.
     Sliding {
+        bucket_us: u64,
         newest: u64,
         counts: [u32; BUCKETS + 1],
     },
@@ -172,27 +174,25 @@ impl Rule {
     }
 
     /// Retells decisions on one key that a script has made one after the other. It has replied
-    /// with what it saw before them, and how many units it has taken in all.
+    /// with what it saw before them.
     pub(crate) fn retell_bundle(
         &self,
         reply: &[i64],
-        taken: i64,
         now: u64,
         costs: &[u32],
     ) -> Option<Vec<Outcome>> {
         with_algorithm!(self, algorithm => {
             let mut seen = algorithm.read(reply)?;
-            let (mut outcomes, mut sum) = (Vec::with_capacity(costs.len()), 0);
-            for cost in costs {
+            let outcomes = costs.iter().map(|cost| {
                 if algorithm.admits(seen, *cost) {
-                    outcomes.push(admit(algorithm, seen, now, *cost));
+                    let admitted = admit(algorithm, seen, now, *cost);
                     seen = algorithm.take(seen, *cost);
-                    sum += i64::from(*cost);
+                    admitted
                 } else {
-                    outcomes.push(decline(algorithm, seen, now, *cost, true));
+                    decline(algorithm, seen, now, *cost, true)
                 }
-            }
-            (sum == taken).then_some(outcomes)
+            });
+            Some(outcomes.collect())
         })
     }
 
@@ -204,8 +204,8 @@ impl Rule {
         }
     }
 
-    /// The rule for one of `nodes` that share this one: all of them together admit the same, and
-    /// at most one unit more for each node, because a share is rounded up.
+    /// The rule for one of `nodes` that share this one: all of them together admit the same in the
+    /// long run, and at once at most one unit more for each node, because a share is rounded up.
     pub(crate) fn share(&self, nodes: u32) -> Self {
         match self {
             Self::Gcra(gcra) => Self::Gcra(gcra.share(nodes)),

@@ -5,6 +5,7 @@
 //! limit. The price is strictness of at most a tenth: a unit counts for up to 1.1 windows. (The
 //! usual form weighs one previous window by its overlap, and admits almost twice the limit.)
 
+use super::fixed::scaled;
 use super::{Algorithm, Stored};
 
 /// The buckets of a window, beside the one that it has half left.
@@ -42,10 +43,16 @@ impl SlidingWindow {
         self.bucket_us
     }
 
+    /// See [`FixedWindow`](super::FixedWindow).
     pub(super) fn share(&self, nodes: u32) -> Self {
+        let limit = self.limit.div_ceil(nodes);
         Self {
-            limit: self.limit.div_ceil(nodes),
-            ..*self
+            limit,
+            bucket_us: scaled(
+                self.bucket_us,
+                u64::from(limit) * u64::from(nodes),
+                self.limit,
+            ),
         }
     }
 }
@@ -54,18 +61,27 @@ impl Algorithm for SlidingWindow {
     type Seen = Seen;
 
     fn see(&self, stored: Option<Stored>, now: u64) -> (Seen, bool) {
-        let bucket = now / self.bucket_us;
         let mut seen = Seen {
             left_us: self.bucket_us - now % self.bucket_us,
             counts: [0; BUCKETS + 1],
         };
-        let Some(Stored::Sliding { newest, counts }) = stored else {
+        let Some(Stored::Sliding {
+            bucket_us,
+            newest,
+            counts,
+        }) = stored
+        else {
             return (seen, false);
         };
+        let bucket = now / bucket_us;
         // A newest bucket from the future is taken for the one of now.
         let passed = usize::try_from(bucket.saturating_sub(newest)).unwrap_or(usize::MAX);
-        for (later, count) in seen.counts.iter_mut().skip(passed).zip(counts) {
-            *later = count.min(self.limit);
+        let ages = (0..=BUCKETS).skip(passed);
+        for (age, count) in ages.zip(counts) {
+            // The period was changed: whatever the old one still counts is as of now.
+            let age = if bucket_us == self.bucket_us { age } else { 0 };
+            let sum = seen.counts[age].saturating_add(count);
+            seen.counts[age] = sum.min(self.limit);
         }
         (seen, newest > bucket)
     }
@@ -109,6 +125,7 @@ impl Algorithm for SlidingWindow {
 
     fn store(&self, seen: Seen, now: u64) -> Stored {
         Stored::Sliding {
+            bucket_us: self.bucket_us,
             newest: now / self.bucket_us,
             counts: seen.counts,
         }

@@ -94,6 +94,21 @@ fn a_quota_that_was_cut_takes_effect_at_once_and_keeps_its_debt() {
 }
 
 #[test]
+fn versions_that_disagree_on_the_period_of_a_sliding_window_admit_the_limit_together() {
+    let rules = [3_600, 60].map(|s| Rule::Sliding(SlidingWindow::new(5, s * SECOND)));
+    for first in [0, 1] {
+        let (mut stored, mut admitted) = (None, 0);
+        for asked in 0..1_000 {
+            let rule = &rules[(first + asked) % 2];
+            admitted += u32::from(ask(rule, &mut stored, NOW + asked as u64 * 1_000));
+        }
+        assert_eq!(admitted, 5);
+        // By then both count nothing of it any more.
+        assert!(ask(&rules[first], &mut stored, NOW + 2 * HOUR));
+    }
+}
+
+#[test]
 fn what_another_algorithm_has_stored_counts_for_nothing() {
     let stored: Vec<_> = rules()
         .iter()
@@ -113,7 +128,7 @@ fn replies_that_no_script_gives_are_refused() {
     let counts = |count| [[100, count].as_slice(), &[0; BUCKETS]].concat();
     for (rule, reply) in [
         (&gcra, vec![]),
-        (&gcra, vec![0]),
+        (&gcra, vec![0, 0, 0]),
         (&gcra, vec![-1, 0]),
         (&gcra, vec![0, 1]),
         (&gcra, vec![1_000_001, 0]),
@@ -155,6 +170,25 @@ fn shares_together_admit_the_limit_and_one_unit_for_each_node_at_most() {
                 "{share:?}: {back}"
             );
         }
+    }
+}
+
+#[test]
+fn shares_that_are_rounded_up_add_up_to_the_limit_in_the_long_run() {
+    let rules = [
+        Rule::Gcra(Gcra::new(11, SECOND, 11).expect("a rule")),
+        Rule::Fixed(FixedWindow {
+            limit: 11,
+            window_us: SECOND,
+        }),
+        Rule::Sliding(SlidingWindow::new(11, SECOND)),
+    ];
+    for rule in rules {
+        let (share, mut stored) = (rule.share(10), None);
+        let moments = (0..20 * 1_000).map(|ms| NOW + ms * 1_000);
+        let of_one = moments.filter(|now| ask(&share, &mut stored, *now)).count();
+        // Twenty periods' worth, a burst and a unit for each node.
+        assert!(of_one * 10 <= 20 * 11 + 11 + 10, "{share:?}: {of_one}");
     }
 }
 

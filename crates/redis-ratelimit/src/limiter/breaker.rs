@@ -5,7 +5,7 @@
 //! the background; until that is answered, nobody waits for the server. A server that answers and
 //! then fails again stays closed out for twice as long.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -49,7 +49,7 @@ enum Position {
 pub(super) enum Pass {
     Ask,
     Refuse,
-    /// As `Refuse`, but see whether the server is back, and tell by [`Breaker::probed`].
+    /// As `Refuse`, but see whether the server is back, and tell by a [`Probe`].
     RefuseAndProbe,
 }
 
@@ -102,7 +102,7 @@ impl Breaker {
     }
 
     /// The server is there, or it is not.
-    pub(super) fn probed(&self, now: Instant, is_there: bool) {
+    fn probed(&self, now: Instant, is_there: bool) {
         let mut state = self.state();
         if is_there {
             state.position = Position::Closed;
@@ -138,6 +138,32 @@ impl State {
         self.window_ends = now + WINDOW;
         self.requests = 0;
         self.faults = 0;
+    }
+}
+
+/// The question whether the server is back. Dropped, it tells what came of it: so it is answered
+/// also if its task goes down with its runtime.
+pub(super) struct Probe {
+    breaker: Arc<Breaker>,
+    is_there: bool,
+}
+
+impl Probe {
+    pub(super) fn of(breaker: &Arc<Breaker>) -> Self {
+        Self {
+            breaker: Arc::clone(breaker),
+            is_there: false,
+        }
+    }
+
+    pub(super) fn succeeded(mut self) {
+        self.is_there = true;
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        self.breaker.probed(Instant::now(), self.is_there);
     }
 }
 
@@ -205,6 +231,19 @@ mod tests {
         assert_eq!(breaker.pass(now), Pass::RefuseAndProbe);
         breaker.probed(now, true);
         assert_eq!(breaker.pass(now), Pass::Ask);
+    }
+
+    #[test]
+    fn a_probe_whose_task_is_lost_has_failed() {
+        let mut now = Instant::now();
+        let breaker = Arc::new(Breaker::new(now));
+        open(&breaker, now);
+        now += ms(120);
+        assert_eq!(breaker.pass(now), Pass::RefuseAndProbe);
+        drop(Probe::of(&breaker));
+        assert_eq!(breaker.pass(now), Pass::Refuse);
+        now += ms(3_000);
+        assert_eq!(breaker.pass(now), Pass::RefuseAndProbe, "and not for ever");
     }
 
     #[test]

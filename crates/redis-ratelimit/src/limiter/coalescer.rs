@@ -6,17 +6,18 @@
 //! so the outcome is that of as many calls.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use super::deny_cache::LocalClock;
 use crate::core::Outcome;
-use crate::store::Bundle;
-use crate::table::Id;
+use crate::store::{Bundle, Request};
 use crate::{Applied, Check, Fault, FaultKind, Policy, RedisStore, observe};
 
 /// With two calls under way the server has the next one when it has answered the last.
@@ -28,7 +29,6 @@ const CHECKS_MAX: usize = 128;
 /// The checks that wait. There is a task behind each, so this bounds little more than their keys.
 const QUEUE_MAX: usize = 65_536;
 
-#[derive(Debug)]
 pub(super) struct Coalescer {
     store: RedisStore,
     clock: LocalClock,
@@ -36,18 +36,18 @@ pub(super) struct Coalescer {
     queue: Mutex<Queue>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Queue {
     calls: usize,
     tickets: u64,
     waiting: VecDeque<Waiter>,
 }
 
-#[derive(Debug)]
 struct Waiter {
     ticket: u64,
     policy: Policy,
-    key: Box<[u8]>,
+    /// As the store calls it.
+    key: Vec<u8>,
     cost: u32,
     answer: oneshot::Sender<Result<Outcome, Fault>>,
 }
@@ -85,13 +85,16 @@ impl Coalescer {
     }
 
     fn enter(self: &Arc<Self>, check: Check<'_>) -> Result<Entry, Fault> {
+        // It panics outside of a runtime, so it comes before the queue is changed.
+        let runtime = Handle::current();
         let mut queue = self.queue();
         if queue.calls < CALLS_MAX {
             queue.calls += 1;
-            return Ok(Entry::Call(Turn::new(self)));
+            let coalescer = Arc::clone(self);
+            return Ok(Entry::Call(Turn { coalescer, runtime }));
         }
         if queue.waiting.len() >= QUEUE_MAX {
-            return Err(Fault::new(FaultKind::Timeout, Applied::No));
+            return Err(Fault::new(FaultKind::Overloaded, Applied::No));
         }
         let (sender, answer) = oneshot::channel();
         queue.tickets += 1;
@@ -99,7 +102,7 @@ impl Coalescer {
         queue.waiting.push_back(Waiter {
             ticket,
             policy: check.policy().clone(),
-            key: check.key().into(),
+            key: self.store.key(Request::from(check).id),
             cost: check.units(),
             answer: sender,
         });
@@ -119,22 +122,10 @@ impl Coalescer {
         }
     }
 
-    /// Those who go next: the first one, and who waits for the same policy.
-    fn next(&self) -> Vec<Waiter> {
+    /// Those who go next, or nobody, and then the turn ends.
+    fn next_or_end(&self) -> Vec<Waiter> {
         let mut queue = self.queue();
-        queue.waiting.retain(|waiter| !waiter.answer.is_closed());
-        let mut next: Vec<Waiter> = Vec::new();
-        let mut others = VecDeque::new();
-        while let Some(waiter) = queue.waiting.pop_front() {
-            let is_first = next.is_empty();
-            let fits = is_first || waiter.policy.is(&next[0].policy) && next.len() < CHECKS_MAX;
-            if fits {
-                next.push(waiter);
-            } else {
-                others.push_back(waiter);
-            }
-        }
-        queue.waiting = others;
+        let next = queue.next();
         if next.is_empty() {
             queue.calls -= 1;
         }
@@ -144,31 +135,13 @@ impl Coalescer {
     async fn call(&self, waiters: Vec<Waiter>) {
         observe::batch(waiters.len());
         let policy = waiters[0].policy.clone();
-        let mut places = HashMap::new();
-        let mut bundles: Vec<Bundle<'_>> = Vec::new();
-        let mut order = Vec::with_capacity(waiters.len());
-        for waiter in &waiters {
-            let place = *places.entry(&waiter.key).or_insert(bundles.len());
-            if place == bundles.len() {
-                let id = Id {
-                    name: policy.name(),
-                    key: &waiter.key,
-                };
-                bundles.push(Bundle {
-                    id,
-                    costs: Vec::new(),
-                });
-            }
-            order.push((place, bundles[place].costs.len()));
-            bundles[place].costs.push(waiter.cost);
-        }
+        let (bundles, order) = bundle(&waiters);
         let deadline = Instant::now() + self.budget;
         let now = self.clock.now_us();
         let told = self
             .store
             .take_bundles(policy.rule(), &bundles, now, deadline)
             .await;
-        drop(bundles);
         for (waiter, (place, index)) in waiters.into_iter().zip(order) {
             let outcome = match &told {
                 Ok(outcomes) => Ok(outcomes[place][index]),
@@ -183,6 +156,57 @@ impl Coalescer {
         // Nothing that could panic runs while the queue is not in order.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+// Not derived: what waits has the users' keys.
+impl fmt::Debug for Coalescer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Coalescer")
+            .field("waiting", &self.queue().waiting.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Queue {
+    /// The first one, and who waits for the same policy.
+    fn next(&mut self) -> Vec<Waiter> {
+        let mut next: Vec<Waiter> = Vec::new();
+        let mut others = VecDeque::new();
+        for waiter in self.waiting.drain(..) {
+            if waiter.answer.is_closed() {
+                continue;
+            }
+            let is_same = next
+                .first()
+                .is_none_or(|first| waiter.policy.is(&first.policy));
+            if is_same && next.len() < CHECKS_MAX {
+                next.push(waiter);
+            } else {
+                others.push_back(waiter);
+            }
+        }
+        self.waiting = others;
+        next
+    }
+}
+
+/// The checks by their keys, and for each waiter which bundle its own is in, and where.
+fn bundle(waiters: &[Waiter]) -> (Vec<Bundle>, Vec<(usize, usize)>) {
+    let mut places = HashMap::new();
+    let mut bundles: Vec<Bundle> = Vec::new();
+    let mut order = Vec::with_capacity(waiters.len());
+    for waiter in waiters {
+        let place = *places.entry(&*waiter.key).or_insert(bundles.len());
+        if place == bundles.len() {
+            bundles.push(Bundle {
+                key: waiter.key.clone(),
+                costs: Vec::new(),
+            });
+        }
+        order.push((place, bundles[place].costs.len()));
+        bundles[place].costs.push(waiter.cost);
+    }
+    (bundles, order)
 }
 
 enum Entry {
@@ -201,18 +225,9 @@ struct Turn {
     runtime: Handle,
 }
 
-impl Turn {
-    fn new(coalescer: &Arc<Coalescer>) -> Self {
-        Self {
-            coalescer: Arc::clone(coalescer),
-            runtime: Handle::current(),
-        }
-    }
-}
-
 impl Drop for Turn {
     fn drop(&mut self) {
-        let next = self.coalescer.next();
+        let mut next = self.coalescer.next_or_end();
         if next.is_empty() {
             return;
         }
@@ -221,8 +236,13 @@ impl Drop for Turn {
             runtime: self.runtime.clone(),
         };
         self.runtime.spawn(async move {
-            turn.coalescer.call(next).await;
-            drop(turn);
+            while !next.is_empty() {
+                turn.coalescer.call(next).await;
+                // Whoever was answered may ask again at once: then they go along, and nobody has
+                // to make a call alone.
+                yield_now().await;
+                next = turn.coalescer.queue().next();
+            }
         });
     }
 }

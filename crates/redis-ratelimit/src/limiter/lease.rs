@@ -83,7 +83,10 @@ async fn renew(claim: Claim, held_until: Arc<Mutex<Instant>>) {
             Ok(slot) if slot.acquired => {
                 *held_until.lock().unwrap_or_else(PoisonError::into_inner) = asked_at + lease;
             }
-            Ok(_) => return,
+            Ok(_) => {
+                *held_until.lock().unwrap_or_else(PoisonError::into_inner) = asked_at;
+                return;
+            }
             // The next attempt may succeed before the lease is over.
             Err(_) => {}
         }

@@ -158,11 +158,11 @@ impl Limiter {
         let deadline = Instant::now().checked_add(patience);
         loop {
             let decision = self.check(check).await;
-            let Decision::Denied(state) = &decision else {
+            let Some(retry_after) = decision.retry_after() else {
                 return decision;
             };
             // A policy remembers for 71 years at most.
-            let again = Instant::now() + state.retry_after;
+            let again = Instant::now() + retry_after;
             if deadline.is_some_and(|deadline| again > deadline) {
                 return decision;
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::breaker::{Breaker, Pass};
+use super::breaker::{Breaker, Pass, Probe};
 use super::builder::LimiterBuilder;
 use super::coalescer::Coalescer;
 use super::deny_cache::{DenyCache, LocalClock};
@@ -96,13 +96,6 @@ impl Remote {
         denials.denial(request, self.clock.now_us())
     }
 
-    /// After what may have brought a state down.
-    fn forget_denial(&self, check: Check<'_>) {
-        if let Some(denials) = &self.denials {
-            denials.forget(check.into());
-        }
-    }
-
     pub(super) async fn check_all(&self, checks: &[Check<'_>]) -> Verdict {
         let requests = match checks {
             [] => return Verdict::admitted(Vec::new()),
@@ -129,17 +122,15 @@ impl Remote {
     }
 
     pub(super) async fn refund(&self, check: Check<'_>) -> Result<(), Fault> {
-        let asked = self.ask(async |deadline| self.store.refund(check.into(), deadline).await);
-        let done = asked.await;
-        self.forget_denial(check);
-        done
+        let _forget = Forget(self, check);
+        self.ask(async |deadline| self.store.refund(check.into(), deadline).await)
+            .await
     }
 
     pub(super) async fn reset(&self, check: Check<'_>) -> Result<(), Fault> {
-        let asked = self.ask(async |deadline| self.store.reset(check.into(), deadline).await);
-        let done = asked.await;
-        self.forget_denial(check);
-        done
+        let _forget = Forget(self, check);
+        self.ask(async |deadline| self.store.reset(check.into(), deadline).await)
+            .await
     }
 
     pub(super) async fn acquire(
@@ -197,12 +188,11 @@ impl Remote {
     }
 
     fn probe(&self) {
-        let (store, breaker) = (self.store.clone(), Arc::clone(&self.breaker));
-        let bound = self.budget;
+        let (store, bound) = (self.store.clone(), self.budget);
+        let probe = Probe::of(&self.breaker);
         tokio::spawn(async move {
-            let is_there = store.ping_until(Instant::now() + bound).await.is_ok();
-            breaker.probed(Instant::now(), is_there);
-            if is_there {
+            if store.ping_until(Instant::now() + bound).await.is_ok() {
+                probe.succeeded();
                 observe::breaker(false);
             }
         });
@@ -276,6 +266,18 @@ impl Remote {
                     ..*request
                 });
             }
+        }
+    }
+}
+
+/// Forgets a denial when what may have brought its state down is over, also because the caller did
+/// not wait for it.
+struct Forget<'a>(&'a Remote, Check<'a>);
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        if let Some(denials) = &self.0.denials {
+            denials.forget(self.1.into());
         }
     }
 }

@@ -38,8 +38,9 @@ impl<'a> From<Check<'a>> for Request<'a> {
 /// Checks of one policy for one key, in their order.
 #[cfg(feature = "redis")]
 #[derive(Debug)]
-pub(crate) struct Bundle<'a> {
-    pub(crate) id: Id<'a>,
+pub(crate) struct Bundle {
+    /// As the store calls it.
+    pub(crate) key: Vec<u8>,
     pub(crate) costs: Vec<u32>,
 }
 

@@ -134,6 +134,48 @@ async fn a_silently_dropped_connection_is_replaced_within_two_budgets() {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
+async fn callers_who_do_not_wait_for_the_budget_get_a_new_connection_all_the_same() {
+    let server = Redis::start(&[]).expect("a server");
+    let proxy = Proxy::to(server.addr()).expect("a port");
+    let limiter = limiter(&through(&proxy));
+    let policy = policy(1_000);
+    is_decided(&limiter, &policy).await.expect("a healthy link");
+
+    proxy.orphan();
+    let impatient = async || {
+        let asked = tokio::time::timeout(BUDGET / 4, is_decided(&limiter, &policy));
+        asked.await.map_err(|_| "no answer".to_owned())?
+    };
+    wait_for(impatient, PATIENCE).await;
+    assert_eq!(proxy.accepted(), 2);
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_runtime_that_ends_while_it_connects_is_no_obstacle_for_the_next_one() {
+    let server = Redis::start(&[]).expect("a server");
+    let (limiter, policy) = (limiter(&server.url()), policy(1_000));
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().build().expect("a runtime")
+    };
+    let first = runtime();
+    first.block_on(async {
+        // Polled once: the attempt to connect is spawned, and has not run when the runtime ends.
+        let asked = std::pin::pin!(limiter.check(check(&policy)));
+        let mut asked = tokio_test::task::spawn(asked);
+        assert!(asked.poll().is_pending());
+    });
+    drop(first);
+    let second = runtime();
+    second.block_on(wait_for(
+        async || is_decided(&limiter, &policy).await,
+        PATIENCE,
+    ));
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
 async fn many_checks_on_a_dropped_connection_replace_it_at_the_first_budget() {
     let server = Redis::start(&[]).expect("a server");
     let proxy = Proxy::to(server.addr()).expect("a port");

@@ -80,6 +80,12 @@ fn forwarded_is_read_as_rfc_7239_writes_it() {
         (&["for="], "10.0.0.1"),
         (&["f"], "10.0.0.1"),
         (&["for=\"192.0.2.43"], "10.0.0.1"),
+        // A proxy that writes down a host that the client has chosen escapes its quotes.
+        (
+            &[r#"for=192.0.2.7;host="a\",for=6.6.6.6;x=\"""#],
+            "192.0.2.7",
+        ),
+        (&[r#"for=192.0.2.7;host="a\\""#], "192.0.2.7"),
         // What a client has left open does not swallow what the proxy writes after it.
         (&["for=\"6.6.6.6, for=192.0.2.43"], "192.0.2.43"),
     ] {
@@ -105,6 +111,14 @@ fn whoever_has_an_ipv6_network_has_one_limit() {
         let peer = peer.parse().expect("an address");
         assert_eq!(proxies.client_key(peer, &HeaderMap::new()), key);
     }
+}
+
+#[test]
+fn a_network_of_ipv4_in_the_form_of_ipv6_is_the_same_network() {
+    let proxies = TrustedProxies::x_forwarded_for(["::ffff:10.0.0.0/104"]).expect("a network");
+    let peer = "10.0.0.1".parse().expect("an address");
+    let found = proxies.client(peer, &headers("x-forwarded-for", &["192.0.2.7"]));
+    assert_eq!(found.to_string(), "192.0.2.7");
 }
 
 #[test]

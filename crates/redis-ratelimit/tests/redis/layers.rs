@@ -20,6 +20,19 @@ fn on(keys: &Keys) -> Limiter {
     builder(keys).coalesce().deny_cache(1_000).build()
 }
 
+#[tokio::test]
+#[ignore = "needs redis"]
+async fn what_is_printed_for_a_person_holds_no_key() {
+    let ((limiter, _keys), policy) = (limiter(), gcra(1));
+    for _ in 0..2 {
+        let _ = limiter.check(check(&policy, "secret")).await;
+    }
+    let bytes: Vec<_> = "secret".bytes().map(|byte| byte.to_string()).collect();
+    let printed = format!("{limiter:?}");
+    assert!(!printed.contains("secret"), "{printed}");
+    assert!(!printed.contains(&bytes.join(", ")), "{printed}");
+}
+
 fn gcra(units: u32) -> Policy {
     Policy::gcra("p", Quota::per_hour(units)).expect("a quota")
 }

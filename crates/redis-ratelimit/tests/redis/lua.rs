@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 use redis::{Arg, Cmd, Connection};
 
 use crate::core::{BUCKETS, FixedWindow, Gcra, Leases, Rule, SlidingWindow, Slots, Stored};
-use crate::script::{BATCH, Call, GCRA, LIMITS, Limit, Mode, PERMITS};
+use crate::script::{Call, GCRA, GCRA_PARTS, LIMITS, Limit, Mode, PERMITS};
 
 /// What a key may hold that is not what we have put there.
 const DAMAGE: [&str; 12] = [
@@ -108,7 +108,7 @@ impl Server {
 #[ignore = "needs redis"]
 fn the_server_knows_each_script_by_the_name_that_it_is_called_by() {
     let mut server = Server::new();
-    for script in [&GCRA, &BATCH, &LIMITS, &PERMITS] {
+    for script in [&GCRA, &GCRA_PARTS, &LIMITS, &PERMITS] {
         let mut load = redis::cmd("SCRIPT");
         load.arg("LOAD").arg(script.source);
         let sha: String = load.query(&mut server.connection).expect("it compiles");
@@ -232,10 +232,6 @@ fn take(
     stored: &mut [Option<Stored>],
     reached: &[Cell<u32>; 2],
 ) -> TestCaseResult {
-    let call = match rules {
-        [Rule::Gcra(gcra)] => Call::gcra(keys[0].as_bytes(), gcra, costs[0]),
-        _ => all(Mode::Take, rules, keys, costs),
-    };
     let decide = |index: usize| rules[index].decide(stored[index], now, costs[index]);
     let mut expected: Vec<_> = (0..rules.len()).map(decide).collect();
     let admitted = expected.iter().all(|outcome| outcome.admitted);
@@ -243,9 +239,17 @@ fn take(
         let decline = |index: usize| rules[index].decline(stored[index], now, costs[index]);
         expected = (0..rules.len()).map(decline).collect();
     }
-    let reply = server.run(&call, now);
-    prop_assert_eq!(reply[0] == 1, admitted);
-    let seen = seen(rules, &reply[1..], admitted, costs);
+    let seen = if let [rule @ Rule::Gcra(gcra)] = rules {
+        let call = bundles(gcra, keys, &[costs]);
+        let told = rule.retell_bundle(&server.run(&call, now), NOW, costs);
+        let told = told.expect("a sound reply")[0];
+        prop_assert_eq!(told.admitted, admitted);
+        vec![told.figures]
+    } else {
+        let reply = server.run(&all(Mode::Take, rules, keys, costs), now);
+        prop_assert_eq!(reply[0] == 1, admitted);
+        seen(rules, &reply[1..], admitted, costs)
+    };
     for (index, outcome) in expected.into_iter().enumerate() {
         prop_assert_eq!(seen[index], outcome.figures);
         stored[index] = outcome.write.or(stored[index]);
@@ -292,6 +296,11 @@ fn longest_surplus_ms(rule: &Rule) -> u64 {
         Rule::Fixed(window) => window.window_us / 1_000 + 1,
         Rule::Gcra(_) => 1,
     }
+}
+
+fn bundles(gcra: &Gcra, keys: &[String], costs: &[&[u32]]) -> Call {
+    let keys = keys.iter().map(String::as_bytes);
+    Call::gcra(gcra, keys, costs.iter().copied())
 }
 
 fn all(mode: Mode, rules: &[Rule], keys: &[String], costs: &[u32]) -> Call {
@@ -355,6 +364,7 @@ fn parse(rule: &Rule, value: &str) -> Stored {
             used: number(),
         },
         Rule::Sliding(_) => Stored::Sliding {
+            bucket_us: number(),
             newest: number(),
             counts: std::array::from_fn(|_| u32::try_from(number()).expect("a count")),
         },
@@ -450,10 +460,9 @@ fn batches(server: &mut Server, rule: &Rule, steps: &[(Vec<Vec<u32>>, u64, u8)])
         } else {
             now + step_us
         };
-        let bundles = keys.iter().zip(costs);
-        let bundles = bundles.map(|(key, costs)| (key.clone().into_bytes(), costs.as_slice()));
-        let reply = server.run(&Call::batch(gcra, bundles), now);
-        prop_assert_eq!(reply.len(), 9);
+        let each: Vec<_> = costs.iter().map(Vec::as_slice).collect();
+        let reply = server.run(&bundles(gcra, &keys, &each), now);
+        prop_assert_eq!(reply.len(), 3 * gcra.reply_len());
         for (index, costs) in costs.iter().enumerate() {
             let mut expected = Vec::new();
             for cost in costs {
@@ -461,12 +470,8 @@ fn batches(server: &mut Server, rule: &Rule, steps: &[(Vec<Vec<u32>>, u64, u8)])
                 stored[index] = outcome.write.or(stored[index]);
                 expected.push((outcome.admitted, outcome.figures));
             }
-            let [seen @ .., taken] = &reply[3 * index..3 * index + 3] else {
-                panic!("three")
-            };
-            let told = rule
-                .retell_bundle(seen, *taken, NOW, costs)
-                .expect("a sound reply");
+            let seen = &reply[gcra.reply_len() * index..][..gcra.reply_len()];
+            let told = rule.retell_bundle(seen, NOW, costs).expect("a sound reply");
             let told: Vec<_> = told
                 .iter()
                 .map(|told| (told.admitted, told.figures))

@@ -6,7 +6,7 @@ use redis::{Cmd, RedisError, Value};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::fault::{self, Remedy};
-use super::guard::Guard;
+use super::guard::{Guard, UnderWay};
 use super::script::Call;
 use crate::{Applied, Fault, FaultKind};
 
@@ -24,21 +24,29 @@ pub(super) async fn run(guard: &Guard, call: &Call, deadline: Instant) -> Result
 /// Sends a command, and for a script that the server does not know its source.
 pub(super) async fn send(
     guard: &Guard,
-    mut command: Cmd,
+    command: &Cmd,
     script: Option<&Call>,
     deadline: Instant,
 ) -> Result<Value, Fault> {
     let started = Instant::now();
     let mut pause = FIRST_PAUSE;
+    let mut source = None;
     let mut refused_with = None;
     loop {
-        let mut link = match timeout_at(deadline, guard.link()).await {
-            Ok(Ok(link)) => link,
-            Ok(Err(cause)) => return Err(fault::of_connecting(&cause)),
-            Err(_) => return Err(no_link(refused_with)),
+        let link = match guard.link_if_up() {
+            Some(link) => link,
+            None => match timeout_at(deadline, guard.link()).await {
+                Ok(Ok(link)) => link,
+                Ok(Err(cause)) => return Err(fault::of_connecting(&cause)),
+                Err(_) => return Err(no_link(refused_with)),
+            },
         };
-        let sent = link.connection.send_packed_command(&command);
-        let Ok(answer) = timeout_at(deadline, sent).await else {
+        let command = source.as_ref().unwrap_or(command);
+        let mut connection = link.connection.clone();
+        let under_way = UnderWay::new(guard, &link, deadline - started);
+        let answer = timeout_at(deadline, connection.send_packed_command(command)).await;
+        under_way.end();
+        let Ok(answer) = answer else {
             guard.given_up(&link, deadline - started);
             return Err(Fault::new(FaultKind::Timeout, Applied::Maybe));
         };
@@ -55,7 +63,7 @@ pub(super) async fn send(
         }
         match (remedy, script) {
             (Remedy::SendSource, Some(script)) => {
-                command = script.by_source();
+                source = Some(script.by_source());
                 continue;
             }
             (Remedy::SendSource, None) => return Err(failed(FaultKind::UnexpectedReply, error)),

@@ -20,7 +20,15 @@ pub(super) enum Remedy {
 }
 
 /// Redis 6.2 reports what goes wrong inside a script as `ERR Error running script ... OOM ...`.
-const INSIDE_SCRIPTS: [&str; 5] = ["WRONGTYPE", "OOM", "NOPERM", "READONLY", "MASTERDOWN"];
+const INSIDE_SCRIPTS: [&str; 7] = [
+    "WRONGTYPE",
+    "OOM",
+    "NOPERM",
+    "READONLY",
+    "MASTERDOWN",
+    "MISCONF",
+    "NOREPLICAS",
+];
 
 pub(super) fn remedy(error: &RedisError) -> Remedy {
     match error.kind() {
@@ -46,7 +54,8 @@ fn code(error: &RedisError) -> &str {
 
 fn of_code(code: &str) -> Remedy {
     match code {
-        "LOADING" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "MOVED" | "ASK" => Remedy::Wait,
+        "LOADING" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "MOVED" | "ASK" | "MISCONF"
+        | "NOREPLICAS" => Remedy::Wait,
         "READONLY" | "MASTERDOWN" => Remedy::Reconnect,
         "OOM" => Remedy::Fail(FaultKind::OutOfMemory),
         "NOPERM" | "NOAUTH" | "WRONGPASS" | "DENIED" => Remedy::Fail(FaultKind::Forbidden),

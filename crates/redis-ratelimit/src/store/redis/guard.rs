@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisError};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -72,6 +73,14 @@ impl Guard {
         }
     }
 
+    /// The connection, if there is one.
+    pub(super) fn link_if_up(&self) -> Option<Link> {
+        match &*self.status.borrow() {
+            Status::Up(link) => Some(link.clone()),
+            Status::Down { .. } | Status::Connecting => None,
+        }
+    }
+
     /// The connection, as soon as there is one. The attempt goes on when the caller does not wait
     /// for it, and an attempt that has just failed is told instead of made again.
     pub(super) async fn link(&self) -> Result<Link, RedisError> {
@@ -105,18 +114,14 @@ impl Guard {
             is_due
         });
         if is_first {
-            tokio::spawn(self.clone().connect());
+            // Made here, so that it ends also if its task is dropped before it has run.
+            let attempt = Attempt::new(&self.status);
+            tokio::spawn(self.clone().connect(attempt));
         }
     }
 
-    async fn connect(self) {
-        let until = Instant::now() + BETWEEN_ATTEMPTS + jitter(BETWEEN_ATTEMPTS / 2);
-        // If the runtime shuts down meanwhile, another one's request can make the next attempt.
-        let abandoned = Status::Down { until, cause: None };
-        let attempt = Attempt {
-            status: &self.status,
-            abandoned,
-        };
+    async fn connect(self, attempt: Attempt) {
+        let until = attempt.next_attempt;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_BOUND))
             .set_response_timeout(None)
@@ -149,7 +154,26 @@ impl Guard {
         if silences >= SILENCES_MAX {
             self.replace(link);
         } else if silences == 1 {
-            tokio::spawn(self.clone().probe(link.clone(), patience));
+            self.spawn_probe(link, patience);
+        }
+    }
+
+    /// A caller did not wait for the answer to a request over this link. That says nothing about
+    /// the link, and if nobody else asked after it, nobody would notice that it is dead.
+    fn abandoned(&self, link: &Link, patience: Duration) {
+        let silences = &link.silences;
+        // ORDERING: Relaxed, see `answered`.
+        let is_first = silences.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed);
+        if is_first.is_ok() {
+            self.spawn_probe(link, patience);
+        }
+    }
+
+    fn spawn_probe(&self, link: &Link, patience: Duration) {
+        // A future can be dropped outside of its runtime.
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(self.clone().probe(link.clone(), patience))),
+            Err(_) => link.answered(),
         }
     }
 
@@ -189,18 +213,57 @@ impl Link {
     }
 }
 
-/// An attempt to connect, which comes to an end in any case.
-struct Attempt<'a> {
-    status: &'a watch::Sender<Status>,
-    abandoned: Status,
+/// A request on its way. Dropped, its caller does not wait for the answer any more.
+pub(super) struct UnderWay<'a> {
+    guard: &'a Guard,
+    link: &'a Link,
+    patience: Duration,
 }
 
-impl Drop for Attempt<'_> {
+impl<'a> UnderWay<'a> {
+    pub(super) fn new(guard: &'a Guard, link: &'a Link, patience: Duration) -> Self {
+        Self {
+            guard,
+            link,
+            patience,
+        }
+    }
+
+    pub(super) fn end(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.guard.abandoned(self.link, self.patience);
+    }
+}
+
+/// An attempt to connect, which comes to an end in any case: if its runtime shuts down meanwhile,
+/// another one's request can make the next attempt.
+struct Attempt {
+    status: Arc<watch::Sender<Status>>,
+    next_attempt: Instant,
+}
+
+impl Attempt {
+    fn new(status: &Arc<watch::Sender<Status>>) -> Self {
+        let pause = BETWEEN_ATTEMPTS + jitter(BETWEEN_ATTEMPTS / 2);
+        Self {
+            status: Arc::clone(status),
+            next_attempt: Instant::now() + pause,
+        }
+    }
+}
+
+impl Drop for Attempt {
     fn drop(&mut self) {
         self.status.send_if_modified(|status| {
             let is_abandoned = matches!(status, Status::Connecting);
             if is_abandoned {
-                status.clone_from(&self.abandoned);
+                let until = self.next_attempt;
+                *status = Status::Down { until, cause: None };
             }
             is_abandoned
         });

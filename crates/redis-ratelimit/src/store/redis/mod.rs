@@ -30,9 +30,9 @@ const PING_BOUND: Duration = Duration::from_secs(2);
 /// A store in Redis 6.2 or newer, or in Valkey, shared by all processes that use it.
 ///
 /// It needs no set-up in Redis: the scripts are sent when they are missing, and each key expires
-/// when it counts no more. It is used on a tokio runtime. A clone is another handle to the same connection, over which the
-/// requests of all tasks go at once. A connection that breaks, or goes dead without a word, is
-/// replaced.
+/// when it counts no more. It is used on a tokio runtime. A clone is another handle to the same
+/// connection, over which the requests of all tasks go at once. A connection that breaks, or goes
+/// dead without a word, is replaced.
 ///
 /// # Examples
 ///
@@ -118,8 +118,10 @@ impl RedisStore {
     }
 
     pub(crate) async fn ping_until(&self, deadline: Instant) -> Result<(), Fault> {
-        let pong = call::send(&self.guard, redis::cmd("PING"), None, deadline);
-        pong.await.map(drop)
+        let ping = redis::cmd("PING");
+        call::send(&self.guard, &ping, None, deadline)
+            .await
+            .map(drop)
     }
 
     pub(crate) async fn take(
@@ -128,12 +130,17 @@ impl RedisStore {
         now: u64,
         deadline: Instant,
     ) -> Result<Outcome, Fault> {
-        let key = self.key(request.id);
-        let call = match request.rule {
-            Rule::Gcra(gcra) => Call::gcra(&key, gcra, request.cost),
-            rule => Call::limits(Mode::Take, [limit(&key, rule, request.cost)].into_iter()),
-        };
-        let reply = call::run(&self.guard, &call, deadline).await?;
+        if matches!(request.rule, Rule::Gcra(_)) {
+            let (key, costs) = (self.key(request.id), vec![request.cost]);
+            let mut told = self
+                .take_bundles(request.rule, &[Bundle { key, costs }], now, deadline)
+                .await?;
+            return told
+                .pop()
+                .and_then(|mut outcomes| outcomes.pop())
+                .ok_or_else(call::unexpected);
+        }
+        let reply = self.limits(Mode::Take, &[request], deadline).await?;
         let (admitted, seen) = verdict(&reply)?;
         let outcome = request.rule.retell(seen, admitted, now, request.cost);
         outcome.ok_or_else(call::unexpected)
@@ -143,24 +150,22 @@ impl RedisStore {
     pub(crate) async fn take_bundles(
         &self,
         rule: &Rule,
-        bundles: &[Bundle<'_>],
+        bundles: &[Bundle],
         now: u64,
         deadline: Instant,
     ) -> Result<Vec<Vec<Outcome>>, Fault> {
         let Rule::Gcra(gcra) = rule else {
             return Err(call::unexpected());
         };
-        let with_keys = bundles
-            .iter()
-            .map(|bundle| (self.key(bundle.id), bundle.costs.as_slice()));
-        let reply = call::run(&self.guard, &Call::batch(gcra, with_keys), deadline).await?;
-        let replies = reply.chunks_exact(3);
+        let keys = bundles.iter().map(|bundle| bundle.key.as_slice());
+        let costs = bundles.iter().map(|bundle| bundle.costs.as_slice());
+        let reply = call::run(&self.guard, &Call::gcra(gcra, keys, costs), deadline).await?;
+        let replies = reply.chunks_exact(gcra.reply_len());
         if replies.len() != bundles.len() || !replies.remainder().is_empty() {
             return Err(call::unexpected());
         }
-        let told = bundles.iter().zip(replies).map(|(bundle, reply)| {
-            let (seen, taken) = reply.split_at(2);
-            let outcomes = rule.retell_bundle(seen, taken[0], now, &bundle.costs);
+        let told = bundles.iter().zip(replies).map(|(bundle, seen)| {
+            let outcomes = rule.retell_bundle(seen, now, &bundle.costs);
             outcomes.ok_or_else(call::unexpected)
         });
         told.collect()
@@ -202,7 +207,7 @@ impl RedisStore {
     pub(crate) async fn reset(&self, request: Request<'_>, deadline: Instant) -> Result<(), Fault> {
         let mut delete = redis::cmd("DEL");
         delete.arg(self.key(request.id));
-        call::send(&self.guard, delete, None, deadline)
+        call::send(&self.guard, &delete, None, deadline)
             .await
             .map(drop)
     }
@@ -234,7 +239,7 @@ impl RedisStore {
     ) -> Result<(), Fault> {
         let mut remove = redis::cmd("ZREM");
         remove.arg(self.key(id)).arg(script::permit_name(permit));
-        call::send(&self.guard, remove, None, deadline)
+        call::send(&self.guard, &remove, None, deadline)
             .await
             .map(drop)
     }
@@ -254,7 +259,7 @@ impl RedisStore {
         call::run(&self.guard, &Call::limits(mode, limits), deadline).await
     }
 
-    fn key(&self, id: Id<'_>) -> Vec<u8> {
+    pub(crate) fn key(&self, id: Id<'_>) -> Vec<u8> {
         key::redis_key(&self.namespace, id.key, id.name)
     }
 }

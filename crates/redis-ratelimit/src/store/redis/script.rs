@@ -1,6 +1,6 @@
 //! The scripts, and how they are called.
 
-use redis::{Cmd, ToRedisArgs};
+use redis::Cmd;
 
 use crate::core::{Gcra, Rule, Slots};
 
@@ -22,16 +22,17 @@ macro_rules! script {
 }
 
 pub(crate) static GCRA: Script =
-    script!("lua/gcra.lua", "9c2821e743d8c5982d81fe011440e1f87c61b9e4");
+    script!("lua/gcra.lua", "2b8979b6e84c5d3e9c4c4c971587aedd6e7f888d");
+pub(crate) static GCRA_PARTS: Script = script!(
+    "lua/gcra_parts.lua",
+    "53bbf130f8610cbca33bfa14bc20862e70a0c98b"
+);
 pub(crate) static LIMITS: Script =
-    script!("lua/limits.lua", "7c5f399c0d293e09c0fbb73d47f0c79b41d896a0");
+    script!("lua/limits.lua", "6b61a75be5f26dbb76742f10d4058fc97e69be49");
 pub(crate) static PERMITS: Script = script!(
     "lua/permits.lua",
     "09823ac397ddb59f9f73e53197b9a55384b19295"
 );
-
-pub(crate) static BATCH: Script =
-    script!("lua/batch.lua", "3634bb05c9ecd17eced9a77987eca0b1ed4a1fe7");
 
 /// What the script of all kinds is to do.
 #[derive(Debug, Clone, Copy)]
@@ -53,167 +54,121 @@ pub(crate) struct Limit<'a> {
 #[derive(Debug)]
 pub(crate) struct Call {
     script: &'static Script,
-    keys: Vec<Vec<u8>>,
-    args: Vec<Arg>,
-}
-
-#[derive(Debug)]
-enum Arg {
-    Number(u64),
-    Word(&'static str),
-    Permit(u128),
-    Costs(String),
+    /// For a server that knows the script.
+    by_sha: Cmd,
 }
 
 impl Call {
-    /// One check by the generic cell rate algorithm.
-    pub(crate) fn gcra(key: &[u8], gcra: &Gcra, cost: u32) -> Self {
-        let mut args = vec![
-            Arg::Number(gcra.interval.whole),
-            Arg::Number(gcra.tolerance.whole),
-            Arg::Number(u64::from(cost)),
-        ];
-        if gcra.denominator > 1 {
-            args.extend(parts(gcra));
-        }
-        Self {
-            script: &GCRA,
-            keys: vec![key.to_vec()],
-            args,
-        }
-    }
-
-    /// Checks of one policy by the generic cell rate algorithm, bundled by their keys.
-    pub(crate) fn batch<'a>(
+    /// Checks of one policy by the generic cell rate algorithm, those of each key in their order.
+    pub(crate) fn gcra<'a>(
         gcra: &Gcra,
-        bundles: impl Iterator<Item = (Vec<u8>, &'a [u32])>,
+        keys: impl Iterator<Item = &'a [u8]> + Clone,
+        costs: impl Iterator<Item = &'a [u32]>,
     ) -> Self {
-        let mut args = vec![
-            Arg::Number(gcra.interval.whole),
-            Arg::Number(gcra.tolerance.whole),
-        ];
-        args.extend(parts(gcra));
-        let mut keys = Vec::new();
-        for (key, costs) in bundles {
-            keys.push(key);
-            args.push(costs_of(costs));
+        let script = if gcra.denominator == 1 {
+            &GCRA
+        } else {
+            &GCRA_PARTS
+        };
+        let mut call = Self::new(script, keys);
+        call.numbers([gcra.interval.whole, gcra.tolerance.whole]);
+        if gcra.denominator > 1 {
+            call.numbers(parts(gcra));
         }
-        Self {
-            script: &BATCH,
-            keys,
-            args,
+        for costs in costs {
+            call.costs(costs);
         }
+        call
     }
 
     /// Limits of any kind, all or none.
-    pub(crate) fn limits<'a>(mode: Mode, limits: impl Iterator<Item = Limit<'a>>) -> Self {
-        let mut args = vec![Arg::Word(match mode {
+    pub(crate) fn limits<'a>(mode: Mode, limits: impl Iterator<Item = Limit<'a>> + Clone) -> Self {
+        let mut call = Self::new(&LIMITS, limits.clone().map(|limit| limit.key));
+        call.by_sha.arg(match mode {
             Mode::Take => "take",
             Mode::Look => "look",
             Mode::Give => "give",
-        })];
-        let mut keys = Vec::new();
+        });
         for limit in limits {
-            keys.push(limit.key.to_vec());
-            args.extend(rule(limit.rule));
-            args.push(Arg::Number(u64::from(limit.cost)));
+            call.rule(limit.rule);
+            call.numbers([u64::from(limit.cost)]);
         }
-        Self {
-            script: &LIMITS,
-            keys,
-            args,
-        }
+        call
     }
 
     /// Takes or renews a permit.
     pub(crate) fn permit(key: &[u8], slots: Slots, permit: u128) -> Self {
-        Self {
-            script: &PERMITS,
-            keys: vec![key.to_vec()],
-            args: vec![
-                Arg::Number(u64::from(slots.slots)),
-                Arg::Number(slots.lease_us),
-                Arg::Permit(permit),
-            ],
-        }
+        let mut call = Self::new(&PERMITS, std::iter::once(key));
+        call.numbers([u64::from(slots.slots), slots.lease_us]);
+        call.by_sha.arg(permit_name(permit));
+        call
     }
 
     /// The command for a server that knows the script.
-    pub(crate) fn by_sha(&self) -> Cmd {
-        self.command("EVALSHA", self.script.sha)
+    pub(crate) fn by_sha(&self) -> &Cmd {
+        &self.by_sha
     }
 
     /// The command for a server that does not know it yet.
     pub(crate) fn by_source(&self) -> Cmd {
-        self.command("EVAL", self.script.source)
-    }
-
-    fn command(&self, name: &str, script: &str) -> Cmd {
-        let keys: usize = self.keys.iter().map(Vec::len).sum();
-        let size = keys + script.len() + 24 * (self.args.len() + 2);
-        let mut command = Cmd::with_capacity(3 + self.keys.len() + self.args.len(), size);
-        command.arg(name).arg(script).arg(self.keys.len());
-        for key in &self.keys {
-            command.arg(key);
-        }
-        for arg in &self.args {
-            command.arg(arg);
+        let mut command = redis::cmd("EVAL");
+        command.arg(self.script.source);
+        for arg in self.by_sha.args_iter().skip(2) {
+            if let redis::Arg::Simple(arg) = arg {
+                command.arg(arg);
+            }
         }
         command
     }
-}
 
-fn rule(rule: &Rule) -> Vec<Arg> {
-    match rule {
-        Rule::Gcra(gcra) => {
-            let mut args = vec![
-                Arg::Word("gcra"),
-                Arg::Number(gcra.interval.whole),
-                Arg::Number(gcra.tolerance.whole),
-            ];
-            args.extend(parts(gcra));
-            args
+    fn new<'a>(script: &'static Script, keys: impl Iterator<Item = &'a [u8]> + Clone) -> Self {
+        let mut by_sha = Cmd::with_capacity(16, 256);
+        by_sha.arg("EVALSHA").arg(script.sha);
+        by_sha.arg(keys.clone().count());
+        for key in keys {
+            by_sha.arg(key);
         }
-        Rule::Fixed(window) => vec![
-            Arg::Word("fixed"),
-            Arg::Number(u64::from(window.limit())),
-            Arg::Number(window.window_us),
-        ],
-        Rule::Sliding(window) => vec![
-            Arg::Word("sliding"),
-            Arg::Number(u64::from(window.limit())),
-            Arg::Number(window.bucket_us()),
-            Arg::Number(crate::core::BUCKETS as u64),
-        ],
+        Self { script, by_sha }
     }
-}
 
-/// A number of checks for a unit each, or the cost of each after a comma.
-fn costs_of(costs: &[u32]) -> Arg {
-    if costs.iter().all(|cost| *cost == 1) {
-        return Arg::Number(costs.len() as u64);
-    }
-    let words = costs.iter().map(|cost| [",".to_owned(), cost.to_string()]);
-    Arg::Costs(words.flatten().collect())
-}
-
-fn parts(gcra: &Gcra) -> [Arg; 3] {
-    [
-        Arg::Number(gcra.interval.part),
-        Arg::Number(gcra.tolerance.part),
-        Arg::Number(gcra.denominator),
-    ]
-}
-
-impl ToRedisArgs for Arg {
-    fn write_redis_args<W: ?Sized + redis::RedisWrite>(&self, out: &mut W) {
-        match self {
-            Self::Number(number) => number.write_redis_args(out),
-            Self::Word(word) => word.write_redis_args(out),
-            Self::Costs(costs) => costs.write_redis_args(out),
-            Self::Permit(permit) => permit_name(*permit).write_redis_args(out),
+    fn numbers<const N: usize>(&mut self, numbers: [u64; N]) {
+        for number in numbers {
+            self.by_sha.arg(number);
         }
     }
+
+    /// A number of checks for a unit each, or the cost of each after a comma.
+    fn costs(&mut self, costs: &[u32]) {
+        if costs.iter().all(|cost| *cost == 1) {
+            self.by_sha.arg(costs.len());
+        } else {
+            let words = costs.iter().map(|cost| format!(",{cost}"));
+            self.by_sha.arg(words.collect::<String>());
+        }
+    }
+
+    fn rule(&mut self, rule: &Rule) {
+        match rule {
+            Rule::Gcra(gcra) => {
+                self.by_sha.arg("gcra");
+                self.numbers([gcra.interval.whole, gcra.tolerance.whole]);
+                self.numbers(parts(gcra));
+            }
+            Rule::Fixed(window) => {
+                self.by_sha.arg("fixed");
+                self.numbers([u64::from(window.limit()), window.window_us]);
+            }
+            Rule::Sliding(window) => {
+                self.by_sha.arg("sliding");
+                self.numbers([u64::from(window.limit()), window.bucket_us()]);
+                self.numbers([crate::core::BUCKETS as u64]);
+            }
+        }
+    }
+}
+
+fn parts(gcra: &Gcra) -> [u64; 3] {
+    [gcra.interval.part, gcra.tolerance.part, gcra.denominator]
 }
 
 /// A permit as a member of its set.

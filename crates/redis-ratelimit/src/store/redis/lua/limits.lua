@@ -5,7 +5,7 @@
 --        then for each limit its kind, its rule and the cost:
 --        'gcra', interval, tolerance, their parts, parts per µs, cost   state as in gcra.lua
 --        'fixed', limit, window in µs, cost                             state 'start:used'
---        'sliding', limit, bucket in µs, buckets, cost                  state 'newest c0 c1 ... cN'
+--        'sliding', limit, bucket in µs, buckets, cost                  state 'bucket newest c0 c1 ... cN'
 -- Reply  {1 if all would be admitted or else 0, then what was seen of each limit before:
 --        gcra: debt, parts of the debt
 --        fixed: µs that are left of the window, units used
@@ -90,15 +90,21 @@ local function sliding(stored, at)
     counts[age] = 0
   end
   if stored and string.find(stored, '^%d+[ %d]*$') then
-    local age = nil
+    local width, age = nil, nil
     for count in string.gmatch(stored, '%d+') do
-      if not age then
-        is_ahead = count + 0 > newest
-        age = math.max(0, newest - count)
+      if not width then
+        width = count + 0
+      elseif not age then
+        local passed = floor(now / width) - count
+        is_ahead = passed < 0
+        age = math.max(0, passed)
       else
         if age <= buckets then
-          counts[age] = math.min(count + 0, limit)
-          sum = sum + counts[age]
+          -- The period was changed: whatever the old one still counts is as of now.
+          local place = width == bucket and age or 0
+          local before = counts[place]
+          counts[place] = math.min(before + count, limit)
+          sum = sum + counts[place] - before
         end
         age = age + 1
       end
@@ -112,7 +118,7 @@ local function sliding(stored, at)
   size = size + 2 + buckets
   local us = left + buckets * bucket
   local fits = sum + cost <= limit
-  local begin = format('%.0f ', newest)
+  local begin = format('%.0f %.0f ', bucket, newest)
   local heal = is_ahead and begin .. table.concat(counts, ' ', 0, buckets) or nil
   if is_give then
     -- From the oldest one on, or a unit that stays would be forgotten before its time.

@@ -1,7 +1,6 @@
--- Many checks of one policy by the generic cell rate algorithm: what has waited while another call
--- was on its way. Each key is read and written once, whatever the number of its checks.
+-- As gcra.lua, for an interval that is no whole number of microseconds: times carry parts of one.
 --
--- KEYS   n  as in gcra.lua, no key twice
+-- KEYS   n  as in gcra.lua, or with parts: '1790000000123457:2'
 -- ARGV   1  interval between two units, µs
 --        2  tolerance: burst * interval, µs
 --        3  parts of the interval
@@ -9,14 +8,14 @@
 --        5  how many parts make a µs
 --        5 + i  the checks of key i in their order: '3' for three of one unit each, or the cost of
 --               each, ',2,1,5'
--- Reply  {debt before them, parts of the debt, units taken} for each key
+-- Reply  {debt before them, parts of the debt} for each key
 local interval, tolerance = ARGV[1] + 0, ARGV[2] + 0
 local interval_part, tolerance_part, denominator = ARGV[3] + 0, ARGV[4] + 0, ARGV[5] + 0
 local call, floor, ceil, match = redis.call, math.floor, math.ceil, string.match
 local reply, size = {}, 0
 
 -- Of the key that is looked at. Out here, so that no function has to be made for each key.
-local debt, part, taken, changed
+local debt, part, changed
 
 local function is_over(whole, rest)
   return whole > tolerance or (whole == tolerance and rest > tolerance_part)
@@ -31,13 +30,13 @@ local function take(cost)
   if is_over(after, rest) then
     return false
   end
-  debt, part, taken, changed = after, rest, taken + cost, true
+  debt, part, changed = after, rest, true
   return true
 end
 
 for i = 1, #KEYS do
   local key = KEYS[i]
-  debt, part, taken = 0, 0, 0
+  debt, part = 0, 0
   local stored = call('GET', key)
   if stored then
     local at = tonumber(stored)
@@ -55,6 +54,7 @@ for i = 1, #KEYS do
     debt, part = tolerance, tolerance_part
   end
   reply[size + 1], reply[size + 2] = debt, part
+  size = size + 2
 
   local checks = ARGV[5 + i]
   local ones = tonumber(checks)
@@ -74,7 +74,5 @@ for i = 1, #KEYS do
     end
     call('SET', key, value, 'PX', ceil(whole / 1000))
   end
-  reply[size + 3] = taken
-  size = size + 3
 end
 return reply
