@@ -185,3 +185,44 @@ impl Drop for Finished<'_> {
         self.waiter.leave(self.ctx);
     }
 }
+
+#[cfg(feature = "tower")]
+pin_project! {
+    /// As [`Run`], with a handle of its own.
+    #[derive(Debug)]
+    pub(crate) struct Owned<F> {
+        ctx: Ctx,
+        waiter: Waiter,
+        #[pin]
+        future: F,
+    }
+
+    impl<F> PinnedDrop for Owned<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            this.waiter.leave(this.ctx);
+        }
+    }
+}
+
+#[cfg(feature = "tower")]
+impl<F> Owned<F> {
+    pub(crate) fn new(ctx: Ctx, future: F) -> Self {
+        let waiter = Waiter::default();
+        Self {
+            ctx,
+            waiter,
+            future,
+        }
+    }
+}
+
+#[cfg(feature = "tower")]
+impl<F: Future> Future for Owned<F> {
+    type Output = Result<F::Output, Done>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        this.waiter.poll(this.ctx, this.future, cx)
+    }
+}

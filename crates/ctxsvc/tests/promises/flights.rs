@@ -46,9 +46,9 @@ async fn a_leader_that_is_dropped_takes_no_load_with_it() {
     let started = Instant::now();
     let leader = tokio::time::timeout(ms(15), users.get(&root, &1));
     let follower = users.get(&root, &1);
-    let (led, followed) = tokio::join!(leader, follower);
-    assert!(led.is_err());
-    assert!(followed.expect("loaded").is_some());
+    let (first, second) = tokio::join!(leader, follower);
+    assert!(first.is_err());
+    assert!(second.expect("loaded").is_some());
     assert_eq!(started.elapsed(), ms(20));
     assert_eq!(repository.loads(), 1);
 }
@@ -279,7 +279,9 @@ fn a_load_whose_runtime_has_gone_is_told_to_who_waits_on_another() {
     let error = second.block_on(async {
         let mut follower = tokio_test::task::spawn(users.get(&root, &1));
         tokio_test::assert_pending!(follower.poll());
-        std::thread::spawn(move || drop(first)).join().expect("no panic");
+        std::thread::spawn(move || drop(first))
+            .join()
+            .expect("no panic");
         follower.await.map(|_| ())
     });
     let error = error.expect_err("nobody loads it");

@@ -8,6 +8,8 @@ mod flights;
 mod interop;
 mod lifetimes;
 mod repository;
+#[cfg(feature = "tower")]
+mod tower;
 mod tree;
 mod values;
 mod waiting;

@@ -78,9 +78,9 @@ async fn a_run_dropped_at_any_await_leaves_its_context_as_it_was() {
         async || {
             let held = Arc::clone(&held);
             let work = async move {
-                let _held = held;
                 yield_now().await;
                 yield_now().await;
+                drop(held);
             };
             ctx.run(work).await
         },
