@@ -152,7 +152,7 @@ mod tests {
                 "{timeout:?}: {grpc:?}, {text:?}"
             );
             assert!(
-                timeout - grpc <= timeout / 1_000_000,
+                timeout.saturating_sub(grpc) <= timeout / 1_000_000,
                 "{timeout:?}: {grpc:?}"
             );
         }
