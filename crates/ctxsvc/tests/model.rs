@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ctxsvc::{Cached, CancelGuard, Ctx, Load, Source};
+use ctxsvc::{Cached, CancelGuard, Ctx, Load};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 use tokio::time::{Instant, advance};
@@ -207,11 +207,15 @@ enum Step {
 }
 
 #[derive(Clone, Default)]
-struct Rows(Arc<Mutex<HashMap<u32, u64>>>);
+struct Rows {
+    rows: Arc<Mutex<HashMap<u32, u64>>>,
+    /// How often each was loaded.
+    loads: Arc<Mutex<HashMap<u32, u64>>>,
+}
 
 impl Rows {
     fn set(&self, key: u32, value: Option<u64>) {
-        let mut rows = self.0.lock().expect("no panic");
+        let mut rows = self.rows.lock().expect("no panic");
         match value {
             Some(value) => rows.insert(key, value),
             None => rows.remove(&key),
@@ -219,7 +223,12 @@ impl Rows {
     }
 
     fn read(&self, key: u32) -> Option<u64> {
-        self.0.lock().expect("no panic").get(&key).copied()
+        self.rows.lock().expect("no panic").get(&key).copied()
+    }
+
+    fn loads(&self, key: u32) -> u64 {
+        let loads = self.loads.lock().expect("no panic");
+        loads.get(&key).copied().unwrap_or(0)
     }
 }
 
@@ -229,6 +238,12 @@ impl Load for Rows {
     type Error = Infallible;
 
     async fn load(&self, _ctx: &Ctx, key: &u32) -> Result<Option<u64>, Infallible> {
+        *self
+            .loads
+            .lock()
+            .expect("no panic")
+            .entry(*key)
+            .or_default() += 1;
         tokio::task::yield_now().await;
         Ok(self.read(*key))
     }
@@ -255,8 +270,15 @@ fn a_cache_answers_as_a_map_that_remembers_says() {
     );
 }
 
-/// What the model remembers of a key: what was read, and when.
-type Memory = HashMap<u32, (Option<u64>, Instant)>;
+/// What the model remembers of each key.
+type Memory = HashMap<u32, Remembered>;
+
+#[derive(Default)]
+struct Remembered {
+    /// What was loaded, and when.
+    last: Option<(Option<u64>, Instant)>,
+    loads: u64,
+}
 
 async fn cache(steps: Vec<Step>, reached: &[Cell<u32>; 2]) -> TestCaseResult {
     let ttl = Duration::from_millis(TTL_MS);
@@ -270,29 +292,13 @@ async fn cache(steps: Vec<Step>, reached: &[Cell<u32>; 2]) -> TestCaseResult {
         match step {
             Step::Get(key) => {
                 let hit = cached.get(&ctx, &key).await.expect("rows never fail");
-                let source = hit.as_ref().map(ctxsvc::Hit::source);
-                agrees(
-                    &mut memory,
-                    &rows,
-                    key,
-                    hit.map(|hit| *hit),
-                    source,
-                    reached,
-                )?;
+                agrees(&mut memory, &rows, key, hit.map(|hit| *hit), reached)?;
             }
             Step::GetMany(keys) => {
                 let found = cached.get_many(&ctx, &keys).await.expect("rows never fail");
                 for key in keys {
                     let hit = found.get(&key);
-                    let source = hit.map(ctxsvc::Hit::source);
-                    agrees(
-                        &mut memory,
-                        &rows,
-                        key,
-                        hit.map(|hit| **hit),
-                        source,
-                        reached,
-                    )?;
+                    agrees(&mut memory, &rows, key, hit.map(|hit| **hit), reached)?;
                 }
             }
             Step::Update(key, value) => {
@@ -304,12 +310,12 @@ async fn cache(steps: Vec<Step>, reached: &[Cell<u32>; 2]) -> TestCaseResult {
                     .update(&ctx, &key, write)
                     .await
                     .expect("rows never fail");
-                memory.remove(&key);
+                memory.entry(key).or_default().last = None;
             }
             Step::Write(key, value) => rows.set(key, value),
             Step::Invalidate(key) => {
                 cached.invalidate(&key);
-                memory.remove(&key);
+                memory.entry(key).or_default().last = None;
             }
             Step::Advance { ms } => advance(Duration::from_millis(ms)).await,
         }
@@ -317,34 +323,33 @@ async fn cache(steps: Vec<Step>, reached: &[Cell<u32>; 2]) -> TestCaseResult {
     Ok(())
 }
 
-/// What is surely fresh is what was remembered, what is surely old is what the rows say, and in
-/// the tenth of the time that is left to chance it is one of them.
+/// What is surely fresh is not loaded again, what is surely old is, and in the tenth of the time that
+/// is left to chance either will do. What was loaded is what the rows say, and else it is what was
+/// remembered.
 fn agrees(
     memory: &mut Memory,
     rows: &Rows,
     key: u32,
     value: Option<u64>,
-    source: Option<Source>,
     reached: &[Cell<u32>; 2],
 ) -> TestCaseResult {
-    let age = memory.get(&key).map(|(_, at)| at.elapsed().as_millis());
-    let known = memory.get(&key).map(|(value, _)| *value);
-    let may_be_known = age.is_some_and(|age| age < u128::from(TTL_MS));
-    let must_be_known = age.is_some_and(|age| age < u128::from(TTL_MS * 9 / 10));
-    let is_known = may_be_known && known == Some(value);
-    let is_read = !must_be_known && value == rows.read(key);
-    prop_assert!(
-        is_known || is_read,
-        "{key}: {value:?} after {age:?}, known {known:?}"
-    );
-    if must_be_known {
-        reached[0].set(reached[0].get() + 1);
+    let loads = rows.loads(key);
+    let remembered = memory.entry(key).or_default();
+    let was_loaded = loads != remembered.loads;
+    remembered.loads = loads;
+    let age = remembered.last.map(|(_, at)| at.elapsed().as_millis());
+    if was_loaded {
+        prop_assert!(
+            age.is_none_or(|age| age >= u128::from(TTL_MS * 9 / 10)),
+            "{age:?}"
+        );
+        prop_assert_eq!(value, rows.read(key));
+        remembered.last = Some((value, Instant::now()));
     } else {
-        let was_read = source.map_or(!is_known, |source| source == Source::Origin);
-        if was_read || !may_be_known {
-            memory.insert(key, (value, Instant::now()));
-            reached[1].set(reached[1].get() + 1);
-        }
+        prop_assert!(age.is_some_and(|age| age < u128::from(TTL_MS)), "{age:?}");
+        prop_assert_eq!(Some(value), remembered.last.map(|(value, _)| value));
     }
+    let times = &reached[usize::from(was_loaded)];
+    times.set(times.get() + 1);
     Ok(())
 }
