@@ -30,6 +30,12 @@ chapters! {
     errchain_from_anyhow: "src/errchain/from-anyhow.md",
     errchain_from_go: "src/errchain/from-go.md",
     errchain_failure: "src/errchain/failure.md",
+    ctxsvc_context: "src/ctxsvc/context.md",
+    ctxsvc_headers: "src/ctxsvc/headers.md",
+    ctxsvc_repository: "src/ctxsvc/repository.md",
+    ctxsvc_freshness: "src/ctxsvc/freshness.md",
+    ctxsvc_operations: "src/ctxsvc/operations.md",
+    ctxsvc_from_go: "src/ctxsvc/from-go.md",
     work_tests: "src/work/tests.md",
     work_benchmarks: "src/work/benchmarks.md",
 }

@@ -1,0 +1,71 @@
+//! Several keys at once.
+
+use std::collections::{HashMap, HashSet};
+
+use tokio::time::Instant;
+
+use super::table::Joined;
+use super::{CacheError, Cached, Hit, Load, Seen, Source, hit};
+use crate::Ctx;
+
+impl<L: Load> Cached<L> {
+    /// The values of several keys. What is not in the map does not exist.
+    ///
+    /// What is not remembered, and is not being loaded already, is loaded by one call of
+    /// [`Load::load_many`].
+    ///
+    /// # Errors
+    ///
+    /// A [`CacheError`], if one of the keys has one. What was loaded for the others is remembered.
+    ///
+    /// # Panics
+    ///
+    /// As [`get`](Self::get).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`get`](Self::get).
+    pub async fn get_many(
+        &self,
+        ctx: &Ctx,
+        keys: &[L::Key],
+    ) -> Result<HashMap<L::Key, Hit<L::Value>>, CacheError<L::Error>> {
+        ctx.check()?;
+        let now = Instant::now();
+        let (mut found, mut asked) = (HashMap::with_capacity(keys.len()), HashSet::new());
+        let (mut flying, mut ours) = (Vec::new(), Vec::new());
+        for key in keys {
+            if !asked.insert(key) {
+                continue;
+            }
+            let stale = match self.look(key, now) {
+                Seen::Answer(answer) => {
+                    found.extend(answer?.map(|hit| (key.clone(), hit)));
+                    continue;
+                }
+                Seen::Missing(stale) => stale,
+            };
+            let flight = match self.join(key) {
+                Joined::Known(answer) => {
+                    let hit = hit(&answer, Source::Memory);
+                    found.extend(hit.map(|hit| (key.clone(), hit)));
+                    continue;
+                }
+                Joined::Theirs(flight) => flight,
+                Joined::Ours(flight) => {
+                    ours.push((key.clone(), flight.clone()));
+                    flight
+                }
+            };
+            flying.push((key, flight, stale));
+        }
+        if !ours.is_empty() {
+            self.shared.load_many(ctx, &ours);
+        }
+        for (key, flight, stale) in flying {
+            let answer = self.wait(ctx, &flight, stale).await?;
+            found.extend(answer.map(|hit| (key.clone(), hit)));
+        }
+        Ok(found)
+    }
+}

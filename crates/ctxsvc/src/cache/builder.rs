@@ -1,0 +1,101 @@
+//! The settings of a cached repository.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+
+use super::loader::Shared;
+use super::memory::Memory;
+use super::policy::Policy;
+use super::table::Table;
+use super::{Cached, Load};
+
+/// The settings of a [`Cached`] repository. From [`Cached::builder`].
+#[derive(Debug)]
+#[must_use = "settings do nothing until `build` is called"]
+pub struct CachedBuilder<L> {
+    name: String,
+    repository: L,
+    policy: Policy,
+    capacity: u64,
+    max_loads: usize,
+}
+
+impl<L: Load> CachedBuilder<L> {
+    pub(super) fn new(name: impl Into<String>, repository: L) -> Self {
+        Self {
+            name: name.into(),
+            repository,
+            policy: Policy {
+                ttl: Duration::from_secs(60),
+                negative_ttl: Duration::from_secs(5),
+                stale_for: Duration::ZERO,
+                soft_timeout: Duration::ZERO,
+                load_timeout: Duration::from_secs(2),
+            },
+            capacity: 10_000,
+            max_loads: 256,
+        }
+    }
+
+    /// How much is remembered, in what [`Load::weight`] counts: 10 000 unless set. Zero remembers
+    /// nothing; what is asked for at the same time is still loaded once.
+    pub fn capacity(mut self, capacity: u64) -> Self {
+        self.capacity = capacity;
+        self
+    }
+
+    /// How long a value is fresh: a minute unless set. Up to a tenth is taken off by chance, so
+    /// that what was loaded together does not expire together.
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.policy.ttl = ttl;
+        self
+    }
+
+    /// How long it is remembered that there is no value: five seconds unless set.
+    pub fn negative_ttl(mut self, ttl: Duration) -> Self {
+        self.policy.negative_ttl = ttl;
+        self
+    }
+
+    /// How long after its time to live a value may still be given, as a stale one, while a newer
+    /// one is loaded or can't be had: not at all unless set.
+    pub fn stale_for(mut self, stale_for: Duration) -> Self {
+        self.policy.stale_for = stale_for;
+        self
+    }
+
+    /// How long to wait for a newer value when there is a stale one: not at all unless set.
+    pub fn soft_timeout(mut self, timeout: Duration) -> Self {
+        self.policy.soft_timeout = timeout;
+        self
+    }
+
+    /// How long a load may take, whoever waits for it: two seconds unless set.
+    pub fn load_timeout(mut self, timeout: Duration) -> Self {
+        self.policy.load_timeout = timeout;
+        self
+    }
+
+    /// How many loads run at a time: 256 unless set, at least one. Others wait, and this counts
+    /// for their load timeout.
+    pub fn max_loads(mut self, max_loads: usize) -> Self {
+        self.max_loads = max_loads;
+        self
+    }
+
+    /// Builds it.
+    pub fn build(self) -> Cached<L> {
+        let permits = self.max_loads.clamp(1, Semaphore::MAX_PERMITS);
+        Cached::new(Arc::new(Shared {
+            name: self.name,
+            repository: self.repository,
+            policy: self.policy,
+            memory: Memory::new(self.capacity),
+            flights: Table::new(),
+            permits: Semaphore::new(permits),
+            running: watch::Sender::new(0),
+        }))
+    }
+}

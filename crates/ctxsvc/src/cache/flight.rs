@@ -1,0 +1,81 @@
+//! A load, which belongs to nobody who waits for it.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
+
+use pin_project_lite::pin_project;
+
+use crate::{CancelGuard, Ctx};
+
+/// A load that is under way. It ends as a context does: once, and for all who wait.
+pub(super) struct Flight<T> {
+    outcome: OnceLock<Arc<T>>,
+    ended: Ctx,
+    end: CancelGuard,
+}
+
+impl<T> Flight<T> {
+    pub(super) fn new() -> Self {
+        let (ended, end) = Ctx::root().cancellable();
+        Self {
+            outcome: OnceLock::new(),
+            ended,
+            end,
+        }
+    }
+
+    /// The first outcome counts.
+    pub(super) fn end(&self, outcome: Arc<T>) {
+        let _ = self.outcome.set(outcome);
+        self.end.cancel();
+    }
+
+    pub(super) fn outcome(&self) -> Option<&Arc<T>> {
+        self.outcome.get()
+    }
+
+    pub(super) async fn wait(&self) -> &Arc<T> {
+        self.ended.done().await;
+        self.outcome.get().expect("a flight ends with its outcome")
+    }
+}
+
+/// Runs a future to its end, whoever else is polled. Its first step is taken here, so that what
+/// is ready at once needs no task.
+pub(super) fn launch(future: impl Future<Output = ()> + Send + 'static) {
+    let mut future = Box::pin(future);
+    // Nobody has to be woken: if it is to be polled again, that is done at once, by the task.
+    let mut cx = Context::from_waker(Waker::noop());
+    if future.as_mut().poll(&mut cx).is_pending() {
+        tokio::spawn(future);
+    }
+}
+
+pin_project! {
+    /// A future whose panic is an outcome. The panic hook has told of it.
+    pub(super) struct Caught<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+pub(super) fn caught<F: Future>(future: F) -> Caught<F> {
+    Caught { future }
+}
+
+impl<F: Future> Future for Caught<F> {
+    /// None is a panic.
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let future = self.project().future;
+        // It is dropped and never polled again, so nobody sees what it has left half done.
+        match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+            Ok(polled) => polled.map(Some),
+            Err(_) => Poll::Ready(None),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! A repository that remembers.
+
+mod batch;
+mod builder;
+mod entry;
+mod error;
+mod flight;
+mod hit;
+mod load;
+mod loader;
+mod memory;
+mod policy;
+mod table;
+mod write;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::Ctx;
+use entry::Answer;
+use loader::{EntryOf, FlightOf, Shared};
+use table::Joined;
+
+pub use builder::CachedBuilder;
+pub use error::{CacheError, Report};
+pub use hit::{Hit, Source};
+pub use load::Load;
+
+/// A repository that reads through a memory of bounded size. A clone is another handle to it.
+///
+/// - A key is loaded once, however many ask for it. The load belongs to nobody: when those who
+///   wait give up, it goes on and is remembered.
+/// - After [`update`](Self::update) or [`invalidate`](Self::invalidate) has returned, no call that
+///   begins later is answered with what was read before.
+/// - That there is no value is remembered too, and so is a failure, for a moment: the repository
+///   is not asked to repeat it for each caller.
+///
+/// # Examples
+///
+/// ```
+/// # use std::convert::Infallible;
+/// use std::time::Duration;
+/// use ctxsvc::{Cached, Ctx, Load, Source};
+///
+/// # struct Squares;
+/// # impl Load for Squares {
+/// #     type Key = u32;
+/// #     type Value = u64;
+/// #     type Error = Infallible;
+/// #     async fn load(&self, _ctx: &Ctx, key: &u32) -> Result<Option<u64>, Infallible> {
+/// #         Ok(Some(u64::from(*key).pow(2)))
+/// #     }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let squares = Cached::builder("squares", Squares).ttl(Duration::from_secs(300)).build();
+/// let ctx = Ctx::root().with_timeout(Duration::from_millis(300));
+///
+/// let first = squares.get(&ctx, &12).await?.expect("every number has a square");
+/// assert_eq!((*first, first.source()), (144, Source::Origin));
+/// let again = squares.get(&ctx, &12).await?.expect("it is remembered");
+/// assert_eq!(again.source(), Source::Memory);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Cached<L: Load> {
+    shared: Arc<Shared<L>>,
+}
+
+/// What the memory says of a key.
+enum Seen<V, E: std::error::Error + 'static> {
+    Answer(Result<Option<Hit<V>>, CacheError<E>>),
+    /// It has to be loaded. There may be a value that can stand in.
+    Missing(Option<Arc<V>>),
+}
+
+type Answered<L> = Result<Option<Hit<<L as Load>::Value>>, CacheError<<L as Load>::Error>>;
+
+impl<L: Load> Cached<L> {
+    /// Starts the settings of a cache in front of `repository`. The name is what it is called in
+    /// logs.
+    pub fn builder(name: impl Into<String>, repository: L) -> CachedBuilder<L> {
+        CachedBuilder::new(name, repository)
+    }
+
+    fn new(shared: Arc<Shared<L>>) -> Self {
+        Self { shared }
+    }
+
+    /// The value of a key, `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// A [`CacheError`]: if the context is over, or if the value could not be loaded and there is
+    /// no stale one.
+    ///
+    /// # Panics
+    ///
+    /// If a load has to wait, outside of a tokio runtime with its time enabled.
+    ///
+    /// # Cancel safety
+    ///
+    /// To drop it is to give up waiting. A load that has begun goes on.
+    ///
+    /// # Performance
+    ///
+    /// A value that is remembered costs no allocation.
+    pub async fn get(&self, ctx: &Ctx, key: &L::Key) -> Answered<L> {
+        if ctx.is_cancelled() {
+            ctx.check()?;
+        }
+        let stale = match self.look(key, Instant::now()) {
+            Seen::Answer(answer) => return answer,
+            Seen::Missing(stale) => stale,
+        };
+        ctx.check()?;
+        match self.join(key) {
+            Joined::Known(answer) => Ok(hit(&answer, Source::Memory)),
+            Joined::Theirs(flight) => self.wait(ctx, &flight, stale).await,
+            Joined::Ours(flight) => {
+                self.shared.load(ctx, key, &flight);
+                self.wait(ctx, &flight, stale).await
+            }
+        }
+    }
+
+    /// Forgets what is known of a key. A load that is under way is not remembered.
+    pub fn invalidate(&self, key: &L::Key) {
+        let Shared {
+            flights, memory, ..
+        } = &*self.shared;
+        let forgotten = flights.revoke(key, || memory.remove(key));
+        drop(forgotten);
+    }
+
+    /// Waits until no load is running, and at most so long.
+    ///
+    /// Close it when nobody asks any more: a load that begins meanwhile is waited for too.
+    ///
+    /// # Cancel safety
+    ///
+    /// It can be dropped and called again.
+    pub async fn close(&self, limit: Duration) -> Report {
+        let mut running = self.shared.running.subscribe();
+        let before = *running.borrow_and_update();
+        // The sender is in what this handle shares, so that it is not closed.
+        let _ = tokio::time::timeout(limit, running.wait_for(|running| *running == 0)).await;
+        let left = *running.borrow();
+        Report {
+            finished: before.saturating_sub(left),
+            left,
+        }
+    }
+
+    fn look(&self, key: &L::Key, now: Instant) -> Seen<L::Value, L::Error> {
+        let Some(entry) = self.shared.memory.get(key) else {
+            return Seen::Missing(None);
+        };
+        if let Some(answer) = entry.fresh(now) {
+            return Seen::Answer(Ok(hit(answer, Source::Memory)));
+        }
+        match (entry.stale(now), entry.held_back(now)) {
+            (Some(value), Some(_)) => Seen::Answer(Ok(Some(Hit::stale(value)))),
+            (None, Some(error)) => Seen::Answer(Err(error.clone())),
+            (stale, None) => Seen::Missing(stale),
+        }
+    }
+
+    fn join(&self, key: &L::Key) -> Joined<FlightOf<L>, Answer<L::Value>> {
+        let known = || {
+            let entry = self.shared.memory.peek(key)?;
+            entry.fresh(Instant::now()).cloned()
+        };
+        self.shared.flights.join(key, known, FlightOf::<L>::new)
+    }
+
+    async fn wait(
+        &self,
+        ctx: &Ctx,
+        flight: &FlightOf<L>,
+        stale: Option<Arc<L::Value>>,
+    ) -> Answered<L> {
+        if let Some(entry) = flight.outcome() {
+            return landed::<L>(entry, stale);
+        }
+        let Some(stale) = stale else {
+            let entry = ctx.run(flight.wait()).await?;
+            return landed::<L>(entry, None);
+        };
+        let patience = self.shared.policy.soft_timeout;
+        if !patience.is_zero() {
+            let ctx = ctx.with_timeout(patience);
+            if let Ok(entry) = ctx.run(flight.wait()).await {
+                return landed::<L>(entry, Some(stale));
+            }
+        }
+        Ok(Some(Hit::stale(stale)))
+    }
+}
+
+/// What a flight has brought, or what stands in for it.
+fn landed<L: Load>(entry: &Arc<EntryOf<L>>, stale: Option<Arc<L::Value>>) -> Answered<L> {
+    match (&entry.trouble, &entry.answer, stale) {
+        (Some(_), _, Some(stale)) => Ok(Some(Hit::stale(stale))),
+        (Some(trouble), _, None) => Err(trouble.error.clone()),
+        (None, Some(answer), _) => Ok(hit(answer, Source::Origin)),
+        (None, None, _) => Ok(None),
+    }
+}
+
+fn hit<V>(answer: &Answer<V>, source: Source) -> Option<Hit<V>> {
+    let value = answer.value.as_ref()?;
+    Some(Hit::new(Arc::clone(value), source))
+}
+
+impl<L: Load> Clone for Cached<L> {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.shared))
+    }
+}
+
+impl<L: Load> fmt::Debug for Cached<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cached")
+            .field("name", &self.shared.name)
+            .field("remembered", &self.shared.memory.len())
+            .field("loading", &*self.shared.running.borrow())
+            .finish_non_exhaustive()
+    }
+}
