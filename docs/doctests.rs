@@ -30,6 +30,9 @@ chapters! {
     errchain_from_anyhow: "src/errchain/from-anyhow.md",
     errchain_from_go: "src/errchain/from-go.md",
     errchain_failure: "src/errchain/failure.md",
+    elastic_pool_sizing: "src/elastic-pool/sizing.md",
+    elastic_pool_shutdown: "src/elastic-pool/shutdown.md",
+    elastic_pool_failure: "src/elastic-pool/failure.md",
     work_tests: "src/work/tests.md",
     work_benchmarks: "src/work/benchmarks.md",
 }

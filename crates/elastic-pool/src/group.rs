@@ -124,6 +124,7 @@ impl<T> JobGroup<T> {
     }
 
     /// Cancels the jobs that have not begun. How many there were.
+    #[allow(clippy::must_use_candidate, reason = "it is called for what it does")]
     pub fn cancel_all(&self) -> usize {
         let left = self.jobs.iter().flatten();
         left.filter(|handle| handle.cancel()).count()

@@ -71,7 +71,7 @@ impl<T> Queue<T> {
 
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         let slot = self.slots.get_mut(key.index as usize)?;
-        (slot.serial == key.serial).then(|| slot.value.as_mut())?
+        (slot.serial == key.serial).then_some(slot.value.as_mut())?
     }
 
     pub(crate) fn push_back(&mut self, value: T) -> Key {

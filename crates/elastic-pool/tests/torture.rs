@@ -1,5 +1,5 @@
-//! The eight scenarios that no other pool passes all of. `docs/src/elastic-pool/failure.md` has the
-//! score.
+//! Eight scenarios in which pools hang, lose jobs or abort the process. The one with threads that are
+//! refused needs the inside of the pool, and is in `src/blocking/tests.rs`.
 
 use std::panic::panic_any;
 use std::sync::mpsc;
@@ -35,8 +35,6 @@ fn a_panic_whose_payload_panics_when_dropped_costs_only_its_job() -> Result {
     assert_eq!(pool.metrics().panicked, 1);
     Ok(())
 }
-
-// "A thread that is refused" needs the inside of the pool: `src/blocking/tests.rs`.
 
 #[test]
 fn the_last_handle_may_be_dropped_by_a_job() -> Result {

@@ -295,7 +295,7 @@ impl State {
         if self.settings.times_each() || self.backlog.is_empty() {
             return (clock.now(), 1);
         }
-        if self.backlog.added() % u64::from(TIMED_EVERY) == 0 {
+        if self.backlog.added().is_multiple_of(u64::from(TIMED_EVERY)) {
             return (clock.now(), TIMED_EVERY);
         }
         (0, 0)

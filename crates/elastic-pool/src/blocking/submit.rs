@@ -105,6 +105,9 @@ pub struct JobBuilder<'a, F> {
 impl<F> JobBuilder<'_, F> {
     /// Cancels the job with [`CancelReason::DeadlineExceeded`](crate::CancelReason) if it has not
     /// begun by then. Its handle is told at that moment, even if all workers are busy.
+    ///
+    /// It does not end the wait for room in front of a full queue: a `tokio::time::timeout` around
+    /// `submit` does, or the `timeout` of `submit_blocking`.
     pub const fn deadline(mut self, deadline: Instant) -> Self {
         self.deadline = Some(deadline);
         self
@@ -147,7 +150,7 @@ where
         let guard = &self.pool.guard;
         let submission = Submission::new(&guard.shared, self.job, self.deadline);
         let mut answer = submission.offer(guard.on_full);
-        if submission.is_to_wait(&answer, guard.on_full) {
+        if is_to_wait(&answer, guard.on_full) {
             let mut place = Place::new(&guard.shared);
             answer = poll_fn(|cx| submission.poll(&mut place, cx)).await;
         }
@@ -166,7 +169,7 @@ where
         let guard = &self.pool.guard;
         let submission = Submission::new(&guard.shared, self.job, self.deadline);
         let mut answer = submission.offer(guard.on_full);
-        if submission.is_to_wait(&answer, guard.on_full) {
+        if is_to_wait(&answer, guard.on_full) {
             answer = submission.wait(timeout.and_then(|it| Instant::now().checked_add(it)));
         }
         submission.finish(answer)
@@ -215,11 +218,6 @@ where
             }
             answer => answer,
         }
-    }
-
-    /// Whether to wait for room. A worker of the pool must not, and runs the job instead.
-    fn is_to_wait(&self, answer: &Answer, on_full: OnFull) -> bool {
-        matches!(answer, Err(Failure::Kind(SubmitErrorKind::Full))) && on_full == OnFull::Wait
     }
 
     fn run_here(&self) -> Option<Key> {
@@ -322,6 +320,14 @@ where
             Failure::NoThread(source) => SubmitError::no_thread(job, source),
         })
     }
+}
+
+/// Whether to wait for room.
+const fn is_to_wait(answer: &Answer, on_full: OnFull) -> bool {
+    matches!(
+        (answer, on_full),
+        (Err(Failure::Kind(SubmitErrorKind::Full)), OnFull::Wait)
+    )
 }
 
 /// A place in the line of those that wait for room. Who leaves it after being told of some tells

@@ -70,7 +70,7 @@ fn a_refused_least_worker_fails_the_build() {
     assert!(matches!(error, crate::BuildError::Thread { .. }), "{error}");
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Step {
     Submit { timeout: Option<u64>, panics: bool },
     Cancel(prop::sample::Index),
@@ -166,7 +166,7 @@ impl<'a> Simulation<'a> {
                 }
             }
             Step::Turn(index) if !self.workers.is_empty() => {
-                self.turn(index.index(self.workers.len()))
+                self.turn(index.index(self.workers.len()));
             }
             Step::Cancel(_) | Step::Turn(_) => {}
             Step::Advance(nanos) => {
@@ -198,9 +198,11 @@ impl<'a> Simulation<'a> {
         match job.try_submit() {
             Ok(handle) => drop(self.handles.insert(number, handle)),
             Err(error) => match error.kind() {
-                SubmitErrorKind::Full => drop(self.reached.full.fetch_add(1, Ordering::SeqCst)),
+                SubmitErrorKind::Full => {
+                    self.reached.full.fetch_add(1, Ordering::SeqCst);
+                }
                 SubmitErrorKind::NoThread => {
-                    drop(self.reached.no_thread.fetch_add(1, Ordering::SeqCst))
+                    self.reached.no_thread.fetch_add(1, Ordering::SeqCst);
                 }
                 _ => {}
             },
@@ -273,7 +275,7 @@ impl<'a> Simulation<'a> {
             match handle.join() {
                 Ok(result) => assert_eq!(result, number),
                 Err(JobError::Panicked(panic)) => {
-                    assert_eq!(panic.message(), Some("as it was told"))
+                    assert_eq!(panic.message(), Some("as it was told"));
                 }
                 Err(error) => {
                     if error.cancel_reason() == Some(CancelReason::DeadlineExceeded) {

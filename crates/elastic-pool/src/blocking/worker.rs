@@ -12,6 +12,7 @@ use crate::sync::thread_local;
 
 thread_local! {
     /// Where the pool lies whose worker this thread is: null for others.
+    #[allow(clippy::missing_const_for_thread_local, reason = "loom's has no such form")]
     static POOL: Cell<*const Shared> = Cell::new(std::ptr::null());
 }
 

@@ -81,6 +81,7 @@ impl<T> JobHandle<T> {
 
     /// Cancels the job, if it has not begun. Says whether that was so; then it ends with
     /// [`CancelReason::Requested`], and its place in the queue is free.
+    #[allow(clippy::must_use_candidate, reason = "it is called for what it does")]
     pub fn cancel(&self) -> bool {
         let cancelled = self.outcome.cancel(CancelReason::Requested);
         if cancelled {

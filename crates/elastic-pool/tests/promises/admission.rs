@@ -23,6 +23,7 @@ fn full(on_full: OnFull) -> std::result::Result<(Pool, Blocker), BuildError> {
 }
 
 #[test]
+#[expect(clippy::reversed_empty_ranges, reason = "that is what is refused")]
 fn settings_that_cannot_work_are_refused_with_what_to_change() {
     for (builder, text) in [
         (

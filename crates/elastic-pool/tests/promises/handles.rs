@@ -71,7 +71,7 @@ fn what_a_job_captured_is_gone_before_its_handle_knows() -> Result {
         let captured = Arc::new(());
         let ours = Arc::clone(&captured);
         pool.try_submit(move || {
-            let _used = &ours;
+            assert_eq!(Arc::strong_count(&ours), 2);
         })?
         .join()?;
         assert_eq!(Arc::strong_count(&captured), 1);

@@ -108,6 +108,7 @@ fn by_delay_it_grows_only_when_a_job_has_waited() -> Result {
 }
 
 #[test]
+#[expect(clippy::reversed_empty_ranges, reason = "that is what is refused")]
 fn a_pool_is_resized_while_it_runs() -> Result {
     let pool = Pool::builder().workers(1..=1).build()?;
     let first = Blocker::start(&pool);
