@@ -36,6 +36,9 @@ chapters! {
     ctxsvc_freshness: "src/ctxsvc/freshness.md",
     ctxsvc_operations: "src/ctxsvc/operations.md",
     ctxsvc_from_go: "src/ctxsvc/from-go.md",
+    elastic_pool_sizing: "src/elastic-pool/sizing.md",
+    elastic_pool_shutdown: "src/elastic-pool/shutdown.md",
+    elastic_pool_failure: "src/elastic-pool/failure.md",
     work_tests: "src/work/tests.md",
     work_benchmarks: "src/work/benchmarks.md",
 }

@@ -1,0 +1,76 @@
+//! The timekeeper: a thread that sees to what is due though nobody comes.
+//!
+//! It is started when a deadline is set that no idle worker will see to, sleeps until the earliest
+//! moment at which something is due, and leaves when nothing has been for a while. A pool without
+//! deadlines never has one.
+
+use std::sync::Arc;
+
+use super::shared::Shared;
+use super::state::Effects;
+use crate::clock::{Clock, NEVER, Nanos};
+use crate::sync::Parker;
+
+/// Sees to it that the timekeeper wakes up in time.
+pub(super) fn ring(shared: &Arc<Shared>) {
+    let mut state = shared.state.lock();
+    if state.keeper.is_some() {
+        // Not to be rung again before it has looked.
+        state.keeper = Some(0);
+        let parker = state.keeper_parker.clone();
+        drop(state);
+        // Without a parker it is about to start, and looks by itself.
+        if let Some(parker) = parker {
+            parker.unpark();
+        }
+        return;
+    }
+    state.keeper = Some(0);
+    drop(state);
+    let ours = Arc::clone(shared);
+    let builder = std::thread::Builder::new().name("pool-timekeeper".to_owned());
+    let started = (shared.threads.start)(builder, Box::new(move || keep(&ours)));
+    if started.is_err() {
+        // Deadlines are still seen to by submissions and by workers between two jobs.
+        shared.counters.refuse();
+        shared.state.lock().keeper = None;
+    }
+}
+
+fn keep(shared: &Arc<Shared>) {
+    let parker = Arc::new(Parker::current());
+    shared.state.lock().keeper_parker = Some(Arc::clone(&parker));
+    let mut idle_since = None;
+    while let Some(until) = look(shared, &mut idle_since) {
+        parker.park(shared.clock.instant(until));
+    }
+}
+
+/// Does what is due, and says when to look again: `None` to leave.
+fn look(shared: &Arc<Shared>, idle_since: &mut Option<Nanos>) -> Option<Nanos> {
+    shared.with(|state, effects| {
+        due(state, &shared.clock, effects);
+        let alarm = state.alarm();
+        state.keeper = Some(alarm);
+        if alarm != NEVER {
+            *idle_since = None;
+            return Some(alarm);
+        }
+        let now = shared.clock.now();
+        let since = *idle_since.get_or_insert(now);
+        let end = since.saturating_add(state.settings.idle_timeout);
+        if now < end && !state.is_closed {
+            return Some(end);
+        }
+        state.keeper = None;
+        state.keeper_parker = None;
+        None
+    })
+}
+
+/// Everything that is due now.
+pub(super) fn due(state: &mut super::state::State, clock: &Clock, effects: &mut Effects) {
+    state.expire(clock, effects);
+    state.recruit(1, clock, effects);
+    state.end_drain(clock, effects);
+}

@@ -1,0 +1,19 @@
+//! The pool for jobs that block: threads that come and go with the load.
+
+mod backlog;
+mod builder;
+mod keeper;
+mod pool;
+mod seat;
+mod settings;
+mod shared;
+mod shutdown;
+mod state;
+mod submit;
+#[cfg(all(test, not(model)))]
+mod tests;
+mod worker;
+
+pub use builder::Builder;
+pub use pool::Pool;
+pub use submit::JobBuilder;

@@ -1,0 +1,361 @@
+//! What needs the inside of a pool: threads that are refused, and a simulation in which the test
+//! is every thread and owns the time.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseResult, TestRunner};
+
+use super::seat::Worker;
+use super::state::{Effects, Turn};
+use super::{Builder, Pool};
+use crate::clock::Clock;
+use crate::job::Tally;
+use crate::report::Unstarted;
+use crate::{CancelReason, JobError, JobHandle, OnFull, SubmitErrorKind};
+
+/// A builder whose threads are refused while the flag is set.
+fn refusing(builder: Builder) -> (Builder, Arc<AtomicBool>) {
+    let refuses = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&refuses);
+    let builder = builder.start_with(move |builder, main| {
+        if flag.load(Ordering::SeqCst) {
+            return Err(io::Error::other("no more threads"));
+        }
+        builder.spawn(main).map(drop)
+    });
+    (builder, refuses)
+}
+
+#[test]
+fn a_refused_first_thread_gives_the_job_back() {
+    let (builder, refuses) = refusing(Pool::builder().workers(0..=4));
+    let pool = builder.build().expect("the settings are in range");
+    refuses.store(true, Ordering::SeqCst);
+    for _ in 0..64 {
+        let error = pool.try_submit(|| 7).expect_err("there is no thread");
+        assert_eq!(error.kind(), SubmitErrorKind::NoThread);
+        assert_eq!((error.into_job())(), 7);
+    }
+    assert_eq!(pool.metrics().accepted, 0);
+    assert_eq!(pool.metrics().workers, 0);
+    refuses.store(false, Ordering::SeqCst);
+    let handle = pool.try_submit(|| 8).expect("threads are there again");
+    assert_eq!(handle.join().expect("it runs"), 8);
+}
+
+#[test]
+fn while_one_worker_lives_a_refused_thread_loses_no_job() {
+    let (builder, refuses) = refusing(Pool::builder().workers(1..=64));
+    let pool = builder.build().expect("the settings are in range");
+    refuses.store(true, Ordering::SeqCst);
+    let handles: Vec<_> = (0..64)
+        .map(|number| pool.try_submit(move || number).expect("one worker lives"))
+        .collect();
+    for (number, handle) in handles.into_iter().enumerate() {
+        assert_eq!(handle.join().expect("it runs"), number);
+    }
+    assert_eq!(pool.metrics().workers, 1);
+}
+
+#[test]
+fn a_refused_least_worker_fails_the_build() {
+    let (builder, refuses) = refusing(Pool::builder().workers(2..=4));
+    refuses.store(true, Ordering::SeqCst);
+    let error = builder.build().expect_err("there is no thread");
+    assert!(matches!(error, crate::BuildError::Thread { .. }), "{error}");
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Submit { timeout: Option<u64>, panics: bool },
+    Cancel(prop::sample::Index),
+    Turn(prop::sample::Index),
+    Advance(u64),
+    Resize(usize, usize),
+    RefuseThreads(bool),
+    Drain,
+}
+
+/// How often the steps reached a state: a model proves nothing about one that it never reaches.
+#[derive(Debug, Default)]
+struct Reached {
+    full: AtomicUsize,
+    expired: AtomicUsize,
+    cancelled: AtomicUsize,
+    no_thread: AtomicUsize,
+    left: AtomicUsize,
+    returned: AtomicUsize,
+}
+
+/// A pool whose threads are these workers.
+struct Simulation<'a> {
+    pool: Pool,
+    now: Arc<AtomicU64>,
+    epoch: Instant,
+    refuses: Arc<AtomicBool>,
+    started: Arc<AtomicUsize>,
+    workers: Vec<(Worker, Option<super::backlog::Entry>)>,
+    tally: Arc<Tally>,
+    handles: HashMap<usize, JobHandle<usize>>,
+    submitted: usize,
+    resolved: usize,
+    unstarted: Vec<Unstarted>,
+    is_drained: bool,
+    reached: &'a Reached,
+}
+
+const QUEUE: usize = 6;
+
+impl<'a> Simulation<'a> {
+    fn new(on_full: OnFull, reached: &'a Reached) -> Self {
+        let now = Arc::new(AtomicU64::new(1));
+        let refuses = Arc::new(AtomicBool::new(false));
+        let started = Arc::new(AtomicUsize::new(0));
+        let (flag, count) = (Arc::clone(&refuses), Arc::clone(&started));
+        let epoch = Instant::now();
+        let pool = Pool::builder()
+            .workers(0..=3)
+            .queue(QUEUE)
+            .on_full(on_full)
+            .idle_timeout(Duration::from_nanos(100))
+            .clock(Clock::stopped(epoch, &now))
+            .start_with(move |builder, _main| {
+                let builder = format!("{builder:?}");
+                if flag.load(Ordering::SeqCst) {
+                    return Err(io::Error::other("no more threads"));
+                }
+                if !builder.contains("timekeeper") {
+                    count.fetch_add(1, Ordering::SeqCst);
+                }
+                Ok(())
+            })
+            .build()
+            .expect("the settings are in range");
+        let tally = Arc::new(Tally::default());
+        pool.guard.shared.tallies.lock().push(Arc::clone(&tally));
+        Self {
+            pool,
+            now,
+            epoch,
+            refuses,
+            started,
+            workers: Vec::new(),
+            tally,
+            handles: HashMap::new(),
+            submitted: 0,
+            resolved: 0,
+            unstarted: Vec::new(),
+            is_drained: false,
+            reached,
+        }
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Submit { timeout, panics } => self.submit(timeout, panics),
+            Step::Cancel(index) if !self.handles.is_empty() => {
+                let mut numbers: Vec<_> = self.handles.keys().copied().collect();
+                numbers.sort_unstable();
+                if self.handles[index.get(&numbers)].cancel() {
+                    self.reached.cancelled.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+            Step::Turn(index) if !self.workers.is_empty() => {
+                self.turn(index.index(self.workers.len()));
+            }
+            Step::Cancel(_) | Step::Turn(_) => {}
+            Step::Advance(nanos) => {
+                self.now.fetch_add(nanos, Ordering::SeqCst);
+                let shared = &self.pool.guard.shared;
+                shared.with(|state, effects| super::keeper::due(state, &shared.clock, effects));
+            }
+            // The workers that it starts may be refused, and then come later.
+            Step::Resize(min, max) => drop(self.pool.resize(min..=max)),
+            Step::RefuseThreads(refuses) => self.refuses.store(refuses, Ordering::SeqCst),
+            Step::Drain => self.drain(),
+        }
+        let started = self.started.swap(0, Ordering::SeqCst);
+        self.workers
+            .extend((0..started).map(|_| (Worker::new(), None)));
+    }
+
+    fn submit(&mut self, timeout: Option<u64>, panics: bool) {
+        let number = self.submitted;
+        self.submitted += 1;
+        let mut job = self.pool.job(move || {
+            assert!(!panics, "as it was told");
+            number
+        });
+        if let Some(timeout) = timeout {
+            let at = self.now.load(Ordering::SeqCst) + timeout;
+            job = job.deadline(self.epoch + Duration::from_nanos(at));
+        }
+        match job.try_submit() {
+            Ok(handle) => drop(self.handles.insert(number, handle)),
+            Err(error) => match error.kind() {
+                SubmitErrorKind::Full => {
+                    self.reached.full.fetch_add(1, Ordering::SeqCst);
+                }
+                SubmitErrorKind::NoThread => {
+                    self.reached.no_thread.fetch_add(1, Ordering::SeqCst);
+                }
+                _ => {}
+            },
+        }
+    }
+
+    fn turn(&mut self, index: usize) {
+        let shared = &self.pool.guard.shared;
+        let (worker, entry) = &mut self.workers[index];
+        if let Some(entry) = entry.take() {
+            entry.job.run(&self.tally);
+        }
+        let mut effects = Effects::default();
+        let turn = shared
+            .state
+            .lock()
+            .turn(worker, &shared.clock, &mut effects);
+        let _refused = shared.apply(effects);
+        match turn {
+            Turn::Run(next) => *entry = Some(next),
+            Turn::Sleep { .. } => {}
+            Turn::Leave => {
+                self.workers.swap_remove(index);
+                self.reached.left.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    }
+
+    fn drain(&mut self) {
+        let report = self
+            .pool
+            .shutdown_blocking(crate::Shutdown::Cancel(Duration::ZERO));
+        self.reached
+            .returned
+            .fetch_add(report.unstarted.len(), Ordering::SeqCst);
+        self.unstarted.extend(report.unstarted);
+        self.is_drained = true;
+    }
+
+    fn check(&mut self) -> TestCaseResult {
+        self.collect();
+        let metrics = self.pool.metrics();
+        let state = self.pool.guard.shared.state.lock();
+        prop_assert!(state.backlog.len() <= QUEUE);
+        prop_assert_eq!(state.workers, self.workers.len());
+        prop_assert_eq!(
+            state.busy,
+            self.workers.iter().filter(|it| it.1.is_some()).count()
+        );
+        prop_assert!(
+            state.keeps_its_invariant(),
+            "somebody is on the way to each job"
+        );
+        let ended = metrics.completed + metrics.panicked + metrics.cancelled + metrics.returned;
+        let accepted = u64::try_from(self.resolved + self.handles.len()).expect("few");
+        prop_assert_eq!(metrics.accepted, accepted);
+        prop_assert!(ended <= metrics.accepted);
+        Ok(())
+    }
+
+    fn collect(&mut self) {
+        let ended: Vec<_> = self
+            .handles
+            .iter()
+            .filter(|it| it.1.is_finished())
+            .map(|it| *it.0)
+            .collect();
+        for number in ended {
+            let handle = self.handles.remove(&number).expect("it was there");
+            match handle.join() {
+                Ok(result) => assert_eq!(result, number),
+                Err(JobError::Panicked(panic)) => {
+                    assert_eq!(panic.message(), Some("as it was told"));
+                }
+                Err(error) => {
+                    if error.cancel_reason() == Some(CancelReason::DeadlineExceeded) {
+                        self.reached.expired.fetch_add(1, Ordering::SeqCst);
+                    }
+                }
+            }
+            self.resolved += 1;
+        }
+    }
+
+    /// Lets everything end, and looks whether the books balance.
+    fn settle(mut self) -> TestCaseResult {
+        self.take(Step::RefuseThreads(false));
+        self.now.fetch_add(1_000_000_000, Ordering::SeqCst);
+        if !self.is_drained {
+            self.take(Step::Advance(0));
+        }
+        for _ in 0..30 {
+            for index in (0..self.workers.len()).rev() {
+                self.turn(index);
+            }
+            self.take(Step::Advance(0));
+        }
+        for (number, job) in self.unstarted.drain(..).enumerate() {
+            if number % 2 == 0 {
+                job.run();
+            }
+        }
+        self.check()?;
+        prop_assert!(
+            self.handles.is_empty(),
+            "every handle resolves: {:?}",
+            self.handles
+        );
+        let metrics = self.pool.metrics();
+        let ended = metrics.completed + metrics.panicked + metrics.cancelled + metrics.returned;
+        prop_assert_eq!(metrics.accepted, ended);
+        prop_assert_eq!(metrics.queued, 0);
+        Ok(())
+    }
+}
+
+#[test]
+fn every_accepted_job_ends_once_and_is_counted_once() {
+    let index = any::<prop::sample::Index>;
+    let step = prop_oneof![
+        8 => (prop::option::weighted(0.4, 1..300_u64), prop::bool::weighted(0.2))
+            .prop_map(|(timeout, panics)| Step::Submit { timeout, panics }),
+        3 => index().prop_map(Step::Cancel),
+        10 => index().prop_map(Step::Turn),
+        3 => (0..150_u64).prop_map(Step::Advance),
+        1 => (0..2_usize, 2..5_usize).prop_map(|(min, max)| Step::Resize(min, max)),
+        1 => any::<bool>().prop_map(Step::RefuseThreads),
+    ];
+    let steps = (prop::collection::vec(step, 1..150), any::<bool>());
+    let policies = [OnFull::Reject, OnFull::CallerRuns, OnFull::DiscardOldest];
+    let policy = prop::sample::select(policies.to_vec());
+    let reached = Reached::default();
+    TestRunner::new(Config {
+        failure_persistence: None,
+        ..Config::default()
+    })
+    .run(&(steps, policy), |((steps, drains), on_full)| {
+        let mut simulation = Simulation::new(on_full, &reached);
+        for step in steps.into_iter().chain(drains.then_some(Step::Drain)) {
+            simulation.take(step);
+            simulation.check()?;
+        }
+        simulation.settle()
+    })
+    .expect("the books balance");
+    for (name, count) in [
+        ("full", &reached.full),
+        ("expired", &reached.expired),
+        ("cancelled", &reached.cancelled),
+        ("no thread", &reached.no_thread),
+        ("left", &reached.left),
+        ("returned", &reached.returned),
+    ] {
+        assert!(count.load(Ordering::SeqCst) > 0, "no run reached {name:?}");
+    }
+}

@@ -1,0 +1,76 @@
+//! A worker: a thread that takes jobs until there are none for a while.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use super::backlog::Entry;
+use super::seat::Worker;
+use super::shared::Shared;
+use super::state::{Effects, Turn};
+use crate::job::{Tally, discard};
+use crate::sync::thread_local;
+
+thread_local! {
+    /// Where the pool lies whose worker this thread is: null for others.
+    #[allow(clippy::missing_const_for_thread_local, reason = "loom's has no such form")]
+    static POOL: Cell<*const Shared> = Cell::new(std::ptr::null());
+}
+
+/// Whether the calling thread is a worker of this pool.
+pub(super) fn is_worker_of(shared: &Shared) -> bool {
+    // A thread whose locals are gone is no worker any more.
+    POOL.try_with(|pool| std::ptr::eq(pool.get(), shared))
+        .unwrap_or(false)
+}
+
+/// The life of a worker.
+pub(super) fn work(shared: &Arc<Shared>) {
+    POOL.with(|pool| pool.set(Arc::as_ptr(shared)));
+    let tally = Arc::new(Tally::default());
+    shared.tallies.lock().push(Arc::clone(&tally));
+    let mut me = Worker::new();
+    while step(shared, &mut me, &tally) {}
+    let mut tallies = shared.tallies.lock();
+    tallies.retain(|other| !Arc::ptr_eq(other, &tally));
+    shared.elsewhere.absorb(&tally);
+}
+
+/// One job or one sleep. Says whether the worker stays.
+fn step(shared: &Arc<Shared>, me: &mut Worker, tally: &Tally) -> bool {
+    let mut effects = Effects::default();
+    let turn = shared.state.lock().turn(me, &shared.clock, &mut effects);
+    // A thread that was refused here leaves this worker, and it is here.
+    let _refused = shared.apply(effects);
+    match turn {
+        Turn::Run(entry) => run(shared, entry, tally),
+        Turn::Sleep { until } => {
+            me.seat.parker.park(shared.clock.instant(until));
+        }
+        Turn::Leave => return false,
+    }
+    true
+}
+
+fn run(shared: &Shared, entry: Entry, tally: &Tally) {
+    let Entry {
+        job,
+        enqueued,
+        weight,
+    } = entry;
+    if weight == 0 {
+        job.run(tally);
+    } else {
+        let began = shared.now();
+        shared
+            .timings
+            .wait
+            .record(began.saturating_sub(enqueued), weight);
+        job.run(tally);
+        shared
+            .timings
+            .run
+            .record(shared.now().saturating_sub(began), weight);
+    }
+    // If nobody has the handle, the result goes here: its `drop` is the caller's code.
+    discard(job);
+}

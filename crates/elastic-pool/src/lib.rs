@@ -1,0 +1,22 @@
+// The README is the crate documentation: one text, and its examples are doctests.
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![forbid(unsafe_code)]
+
+pub mod blocking;
+mod clock;
+mod error;
+mod group;
+mod job;
+mod metrics;
+mod policy;
+mod queue;
+mod report;
+mod sync;
+
+pub use error::{BuildError, SubmitError, SubmitErrorKind};
+pub use group::JobGroup;
+pub use job::{CancelReason, JobError, JobHandle, Panic};
+pub use metrics::{Histogram, Metrics};
+pub use policy::{OnFull, Scaling, Shutdown};
+pub use report::{ShutdownReport, Unstarted};

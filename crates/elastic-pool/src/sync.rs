@@ -1,0 +1,104 @@
+//! The synchronisation primitives of this crate: loom's while it checks a model, std's otherwise.
+//!
+//! Everything shared between threads takes its types from here, or loom cannot see it.
+
+#[cfg(all(test, model))]
+use loom as primitives;
+#[cfg(not(all(test, model)))]
+use std as primitives;
+
+use std::sync::PoisonError;
+use std::time::Instant;
+
+pub(crate) use primitives::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use primitives::thread::{self, Thread};
+pub(crate) use primitives::thread_local;
+
+/// A lock that a panic cannot poison: none of the caller's code runs under one.
+#[derive(Debug)]
+pub(crate) struct Mutex<T>(primitives::sync::Mutex<T>);
+
+pub(crate) type MutexGuard<'a, T> = primitives::sync::MutexGuard<'a, T>;
+
+impl<T> Mutex<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(primitives::sync::Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where one thread sleeps until another one says its name.
+#[derive(Debug)]
+pub(crate) struct Parker {
+    thread: Thread,
+    notified: AtomicBool,
+}
+
+impl Parker {
+    /// The parker of the thread that calls this.
+    pub(crate) fn current() -> Self {
+        Self {
+            thread: thread::current(),
+            notified: AtomicBool::new(false),
+        }
+    }
+
+    /// Ends the sleep, or the next one.
+    pub(crate) fn unpark(&self) {
+        // ORDERING: Release, so that who wakes up sees what was done before.
+        self.notified.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+
+    /// Sleeps until somebody calls [`unpark`](Self::unpark), or until `end`. Says whether it was
+    /// woken.
+    pub(crate) fn park(&self, end: Option<Instant>) -> bool {
+        loop {
+            // ORDERING: Acquire, pairs with `unpark`.
+            if self.notified.swap(false, Ordering::Acquire) {
+                return true;
+            }
+            if !sleep(end) {
+                // ORDERING: Acquire, as above.
+                return self.notified.swap(false, Ordering::Acquire);
+            }
+        }
+    }
+}
+
+impl std::task::Wake for Parker {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.unpark();
+    }
+
+    fn wake_by_ref(self: &std::sync::Arc<Self>) {
+        self.unpark();
+    }
+}
+
+/// Sleeps once, perhaps for no reason. Says whether there is time left.
+#[cfg(not(all(test, model)))]
+fn sleep(end: Option<Instant>) -> bool {
+    let Some(end) = end else {
+        thread::park();
+        return true;
+    };
+    let left = end.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return false;
+    }
+    thread::park_timeout(left);
+    true
+}
+
+/// In a model every limit is reached at once: loom then tries it before and after all else.
+#[cfg(all(test, model))]
+fn sleep(end: Option<Instant>) -> bool {
+    if end.is_none() {
+        thread::park();
+    }
+    end.is_none()
+}

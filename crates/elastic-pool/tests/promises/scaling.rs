@@ -1,0 +1,149 @@
+//! How many workers there are, and when.
+
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use elastic_pool::blocking::Pool;
+use elastic_pool::{Scaling, Shutdown};
+
+use crate::{Blocker, Result};
+
+/// Waits for a condition, with a bound: a broken promise fails and does not hang.
+fn eventually(what: &str, condition: impl Fn() -> bool) {
+    for _ in 0..200_000 {
+        if condition() {
+            return;
+        }
+        thread::yield_now();
+        thread::park_timeout(Duration::from_micros(50));
+    }
+    panic!("not in time: {what}");
+}
+
+#[test]
+fn as_many_jobs_as_workers_are_allowed_block_at_once() -> Result {
+    let pool = Pool::builder().workers(0..=16).build()?;
+    let blockers: Vec<_> = (0..16).map(|_| Blocker::start(&pool)).collect();
+    assert_eq!(pool.metrics().busy, 16);
+    let queued = pool.try_submit(|| ())?;
+    assert_eq!(pool.metrics().workers, 16, "and never more");
+    blockers.into_iter().for_each(Blocker::end);
+    queued.join()?;
+    Ok(())
+}
+
+#[test]
+fn a_burst_at_an_idle_pool_starts_workers_for_it() -> Result {
+    let pool = Pool::builder().workers(0..=8).build()?;
+    let (sender, receiver) = channel();
+    let gate = std::sync::Arc::new(std::sync::Barrier::new(9));
+    for _ in 0..8 {
+        let (sender, gate) = (sender.clone(), gate.clone());
+        pool.execute(move || {
+            sender.send(()).expect("the test waits");
+            gate.wait();
+        })?;
+    }
+    // All eight run at the same time, or this waits for ever.
+    assert_eq!(receiver.iter().take(8).count(), 8);
+    gate.wait();
+    Ok(())
+}
+
+#[test]
+fn idle_workers_leave_and_the_least_stay() -> Result {
+    for least in [0, 2] {
+        let pool = Pool::builder()
+            .workers(least..=8)
+            .idle_timeout(Duration::from_millis(5))
+            .build()?;
+        let blockers: Vec<_> = (0..8).map(|_| Blocker::start(&pool)).collect();
+        blockers.into_iter().for_each(Blocker::end);
+        eventually("the others leave", || pool.metrics().workers == least);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_trickle_keeps_two_workers_at_most() -> Result {
+    let pool = Pool::builder()
+        .workers(0..=32)
+        .idle_timeout(Duration::from_millis(50))
+        .build()?;
+    let blockers: Vec<_> = (0..32).map(|_| Blocker::start(&pool)).collect();
+    blockers.into_iter().for_each(Blocker::end);
+    // Jobs come all the time, and the same worker takes them.
+    eventually("the others leave", || {
+        pool.submit_blocking(|| (), None)
+            .is_ok_and(|handle| handle.join().is_ok())
+            && pool.metrics().workers <= 2
+    });
+    Ok(())
+}
+
+#[test]
+fn by_delay_it_grows_only_when_a_job_has_waited() -> Result {
+    let pool = Pool::builder()
+        .workers(0..=4)
+        .scaling(Scaling::TargetDelay(Duration::from_secs(3_600)))
+        .build()?;
+    let blocker = Blocker::start(&pool);
+    let queued: Vec<_> = (0..10).map(|_| pool.try_submit(|| ())).collect();
+    assert_eq!(pool.metrics().workers, 1);
+    blocker.end();
+    for handle in queued {
+        handle?.join()?;
+    }
+
+    let pool = Pool::builder()
+        .workers(0..=4)
+        .scaling(Scaling::TargetDelay(Duration::from_millis(1)))
+        .build()?;
+    let blocker = Blocker::start(&pool);
+    // Nothing else comes to the pool, and its worker is blocked.
+    pool.try_submit(|| ())?.join()?;
+    blocker.end();
+    Ok(())
+}
+
+#[test]
+#[expect(clippy::reversed_empty_ranges, reason = "that is what is refused")]
+fn a_pool_is_resized_while_it_runs() -> Result {
+    let pool = Pool::builder().workers(1..=1).build()?;
+    let first = Blocker::start(&pool);
+    let queued = pool.try_submit(|| ())?;
+    pool.resize(2..=4)?;
+    queued.join()?;
+    assert!(pool.metrics().workers >= 2);
+    first.end();
+    pool.resize(0..=1)?;
+    eventually("the others leave", || pool.metrics().workers <= 1);
+    assert!(pool.resize(0..=0).is_err());
+    assert!(pool.resize(3..=2).is_err());
+    pool.try_submit(|| ())?.join()?;
+    Ok(())
+}
+
+#[test]
+fn an_idle_pool_sleeps() -> Result {
+    let pool = Pool::builder().workers(4..=4).build()?;
+    pool.try_submit(|| ())?.join()?;
+    eventually("all are idle", || pool.metrics().busy == 0);
+    let before = pool.metrics();
+    thread::park_timeout(Duration::from_millis(20));
+    assert_eq!(pool.metrics(), before);
+    Ok(())
+}
+
+#[test]
+fn threads_bear_the_name_that_they_were_given() -> Result {
+    let pool = Pool::builder()
+        .workers(0..=1)
+        .thread_name(|number| format!("db-{number}"))
+        .build()?;
+    let name = pool.try_submit(|| thread::current().name().map(str::to_owned))?;
+    assert_eq!(name.join()?.as_deref(), Some("db-0"));
+    drop(pool.shutdown_blocking(Shutdown::Drain(Duration::from_secs(60))));
+    Ok(())
+}
