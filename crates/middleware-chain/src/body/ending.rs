@@ -1,0 +1,98 @@
+//! When a response is over.
+
+use http::{Method, StatusCode, response};
+
+use super::timer::Timer;
+use crate::Outcome;
+use crate::raw::Frame;
+
+/// Watches the body of a response, and ends the request with it, exactly once: when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    frame: Frame,
+    sent: u64,
+    /// Bytes after which a server asks for no more frames.
+    length: Option<u64>,
+    outcome: Option<Outcome>,
+    is_polling: bool,
+    pub(super) catches_panics: bool,
+    pub(super) timer: Option<Timer>,
+}
+
+impl Ending {
+    /// `length` is what the body says of itself.
+    pub(crate) fn new(mut frame: Frame, head: &response::Parts, length: Option<u64>) -> Self {
+        let exchange = frame.exchange();
+        exchange.head_is_done(head.status);
+        let method = &exchange.request().method;
+        let upgrades = head.status == StatusCode::SWITCHING_PROTOCOLS
+            || (method == Method::CONNECT && head.status.is_success());
+        let has_no_body = method == Method::HEAD
+            || head.status.is_informational()
+            || head.status == StatusCode::NO_CONTENT
+            || head.status == StatusCode::NOT_MODIFIED;
+        let rules = &exchange.body_rules;
+        let deadline = exchange.deadline().filter(|_| rules.has_deadline);
+        let timer = (rules.response_idle.is_some() || deadline.is_some())
+            .then(|| Timer::new(rules.response_idle, deadline));
+        Self {
+            sent: 0,
+            length: if has_no_body {
+                Some(0)
+            } else {
+                declared(head).or(length)
+            },
+            outcome: upgrades.then_some(Outcome::Upgraded).or(exchange.outcome()),
+            is_polling: false,
+            catches_panics: rules.catches_panics,
+            timer,
+            frame,
+        }
+    }
+
+    pub(super) const fn polls(&mut self) {
+        self.is_polling = true;
+    }
+
+    /// The poll did not panic.
+    pub(super) const fn polled(&mut self) {
+        self.is_polling = false;
+    }
+
+    pub(super) const fn sends(&mut self, bytes: u64) {
+        self.sent += bytes;
+    }
+
+    /// A server asks for no frame after these.
+    pub(super) const fn has_sent_all(&mut self) {
+        self.length = Some(self.sent);
+    }
+
+    pub(super) const fn fails(&mut self, outcome: Outcome) {
+        self.outcome = Some(outcome);
+    }
+
+    fn final_outcome(&self) -> Outcome {
+        if self.is_polling {
+            return Outcome::Panic;
+        }
+        let is_complete = self.length.is_some_and(|length| self.sent >= length);
+        match self.outcome {
+            Some(outcome) => outcome,
+            None if is_complete => Outcome::Complete,
+            None => Outcome::Aborted,
+        }
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let outcome = self.final_outcome();
+        self.frame.set_exit(outcome, self.sent);
+    }
+}
+
+fn declared(head: &response::Parts) -> Option<u64> {
+    let length = head.headers.get(http::header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
+}

@@ -1,0 +1,184 @@
+//! The body that a server gets.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::StatusCode;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use super::Ending;
+use crate::{Body, BoxError, Error, Outcome};
+
+pin_project! {
+    /// The body of a response from a chain: the service's own, not boxed, or an answer of a member.
+    /// The request is over when it is sent or dropped.
+    pub struct ResponseBody<B> {
+        #[pin]
+        content: Content<B>,
+        ending: Option<Ending>,
+    }
+}
+
+pin_project! {
+    #[project = ContentProjection]
+    enum Content<B> {
+        Foreign { #[pin] body: B },
+        Boxed { body: Body },
+        Own { bytes: Bytes },
+    }
+}
+
+type Polled = Poll<Option<Result<Frame<Bytes>, BoxError>>>;
+
+impl<B> ResponseBody<B> {
+    pub(crate) const fn foreign(body: B) -> Self {
+        Self {
+            content: Content::Foreign { body },
+            ending: None,
+        }
+    }
+
+    /// What has come through tower layers within the chain.
+    pub(crate) const fn boxed(body: Body) -> Self {
+        Self {
+            content: Content::Boxed { body },
+            ending: None,
+        }
+    }
+
+    pub(crate) const fn own(bytes: Bytes) -> Self {
+        Self {
+            content: Content::Own { bytes },
+            ending: None,
+        }
+    }
+
+    pub(crate) fn end_with(mut self, ending: Ending) -> Self {
+        self.ending = Some(ending);
+        self
+    }
+}
+
+impl<B> HttpBody for ResponseBody<B>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+        let mut this = self.project();
+        let Some(ending) = this.ending else {
+            return this.content.poll(cx);
+        };
+        ending.polls();
+        let polled = if ending.catches_panics {
+            let content = AssertUnwindSafe(|| this.content.as_mut().poll(cx));
+            catch_unwind(content).unwrap_or_else(|panic| panicked(panic))
+        } else {
+            this.content.as_mut().poll(cx)
+        };
+        ending.polled();
+        let frame = match polled {
+            Poll::Pending => {
+                let Some(timer) = &mut ending.timer else {
+                    return Poll::Pending;
+                };
+                ready!(timer.poll_wait(cx));
+                let error = Error::with(StatusCode::GATEWAY_TIMEOUT, Outcome::Timeout);
+                Some(Err(error.into_boxed()))
+            }
+            Poll::Ready(frame) => frame,
+        };
+        let is_last = this.content.is_end_stream();
+        Poll::Ready(note(ending, frame, is_last))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.content.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Foreign { body } => body.size_hint(),
+            Content::Boxed { body } => body.size_hint(),
+            Content::Own { bytes } => SizeHint::with_exact(bytes.len() as u64),
+        }
+    }
+}
+
+/// Tells the record what a frame means.
+fn note(
+    ending: &mut Ending,
+    frame: Option<Result<Frame<Bytes>, BoxError>>,
+    is_last: bool,
+) -> Option<Result<Frame<Bytes>, BoxError>> {
+    if let Some(timer) = &mut ending.timer {
+        timer.goes_on();
+    }
+    match frame {
+        None => {
+            ending.has_sent_all();
+            None
+        }
+        Some(Ok(frame)) => {
+            if let Some(data) = frame.data_ref() {
+                ending.sends(data.len() as u64);
+            }
+            if is_last || frame.is_trailers() {
+                ending.has_sent_all();
+            }
+            Some(Ok(frame))
+        }
+        Some(Err(error)) => {
+            let error = Error::from_boxed(error);
+            ending.fails(error.outcome());
+            Some(Err(error.into_boxed()))
+        }
+    }
+}
+
+/// What was in it is for the panic hook, which has had it.
+fn panicked(_payload: Box<dyn Any + Send>) -> Polled {
+    let error = Error::with(StatusCode::INTERNAL_SERVER_ERROR, Outcome::Panic);
+    Poll::Ready(Some(Err(error.into_boxed())))
+}
+
+impl<B> Content<B>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+        match self.project() {
+            ContentProjection::Foreign { body } => body
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| frame.map_err(Into::into))),
+            ContentProjection::Boxed { body } => Pin::new(body).poll_frame(cx),
+            ContentProjection::Own { bytes } if bytes.is_empty() => Poll::Ready(None),
+            ContentProjection::Own { bytes } => {
+                Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Foreign { body } => body.is_end_stream(),
+            Self::Boxed { body } => body.is_end_stream(),
+            Self::Own { bytes } => bytes.is_empty(),
+        }
+    }
+}
+
+impl<B> fmt::Debug for ResponseBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseBody").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,276 @@
+//! A line for each request.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io::Write;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::{Exchange, Exit, Flow, Hook, Role};
+
+/// More of a value is cut off.
+const VALUE_MAX: usize = 256;
+
+/// Where lines go.
+pub trait Sink: Send + Sync + 'static {
+    /// Takes one line, with its end. It is called from the threads that serve requests: it should
+    /// not wait.
+    fn write(&self, line: &[u8]);
+}
+
+/// Anything that bytes can be written to, behind a lock. A line that cannot be written is lost.
+impl<W: Write + Send + 'static> Sink for Mutex<W> {
+    fn write(&self, line: &[u8]) {
+        if let Ok(mut writer) = self.lock() {
+            let _lost = writer.write_all(line);
+        }
+    }
+}
+
+/// How a line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LogFormat {
+    /// `key=value key="value with a blank"`.
+    Logfmt,
+    /// One object in a line.
+    Json,
+}
+
+/// Writes exactly one line for each request, after its last byte or when there will be no more of
+/// them.
+///
+/// By default nothing in it is about a person: it has the route in place of the path, and no query,
+/// address or header. What comes from outside is escaped and cut at 256 bytes.
+///
+/// ```
+/// use std::sync::Mutex;
+/// use middleware_chain::{AccessLog, Chain};
+///
+/// # fn main() -> Result<(), middleware_chain::BuildError> {
+/// let log = AccessLog::logfmt(Mutex::new(std::io::stdout())).with_client();
+/// let chain = Chain::builder().hook(log).build()?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// ```text
+/// ts=1764108420.713 method=GET route="/users/{id}" status=200 outcome=complete bytes_in=0 bytes_out=42 first_byte_us=181 total_us=204
+/// ```
+pub struct AccessLog {
+    sink: Box<dyn Sink>,
+    format: LogFormat,
+    has_path: bool,
+    has_client: bool,
+}
+
+impl AccessLog {
+    /// Lines of keys and values.
+    #[must_use]
+    pub fn logfmt(sink: impl Sink) -> Self {
+        Self::new(LogFormat::Logfmt, sink)
+    }
+
+    /// Lines of JSON.
+    #[must_use]
+    pub fn json(sink: impl Sink) -> Self {
+        Self::new(LogFormat::Json, sink)
+    }
+
+    fn new(format: LogFormat, sink: impl Sink) -> Self {
+        Self {
+            sink: Box::new(sink),
+            format,
+            has_path: false,
+            has_client: false,
+        }
+    }
+
+    /// Adds the path, without the query. It may name persons.
+    #[must_use]
+    pub const fn with_path(mut self) -> Self {
+        self.has_path = true;
+        self
+    }
+
+    /// Adds the client's address, which [`ClientAddr`](crate::ClientAddr) finds.
+    #[must_use]
+    pub const fn with_client(mut self) -> Self {
+        self.has_client = true;
+        self
+    }
+
+    fn fill(&self, line: &mut Line<'_>, exit: &Exit<'_>) {
+        let exchange = exit.exchange();
+        let request = exchange.request();
+        line.time(SystemTime::now());
+        line.text("method", request.method.as_str());
+        if let Some(route) = exchange.route() {
+            line.text("route", route);
+        }
+        if self.has_path {
+            line.text("path", request.uri.path());
+        }
+        if let Some(status) = exit.status() {
+            line.number("status", status.as_u16().into());
+        }
+        line.text("outcome", exit.outcome().as_str());
+        line.number("bytes_in", exit.bytes_in());
+        line.number("bytes_out", exit.bytes_out());
+        if let Some(time) = exit.first_byte() {
+            line.number("first_byte_us", micros(time));
+        }
+        if let Some(time) = exit.total() {
+            line.number("total_us", micros(time));
+        }
+        if let Some(client) = exchange.client().filter(|_| self.has_client) {
+            line.address(client);
+        }
+        if let Some(id) = exchange.request_id() {
+            line.text("request_id", id);
+        }
+    }
+}
+
+impl Hook for AccessLog {
+    type State = ();
+
+    fn before(&self, (): &mut (), cx: &mut Exchange) -> Flow {
+        cx.started();
+        Flow::Continue(())
+    }
+
+    fn end(&self, (): &mut (), exit: &Exit<'_>) {
+        thread_local! {
+            static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        let write = |buffer: &mut Vec<u8>| {
+            buffer.clear();
+            let mut line = Line::begin(buffer, self.format);
+            self.fill(&mut line, exit);
+            line.end();
+            self.sink.write(buffer);
+        };
+        // A sink may serve a request itself, and a thread may be about to end.
+        let written =
+            BUFFER.try_with(|buffer| buffer.try_borrow_mut().map(|mut it| write(&mut it)));
+        if !matches!(written, Ok(Ok(()))) {
+            write(&mut Vec::new());
+        }
+    }
+
+    fn role(&self) -> Role {
+        Role::AccessLog
+    }
+}
+
+impl fmt::Debug for AccessLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessLog")
+            .field("format", &self.format)
+            .finish_non_exhaustive()
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    time.as_micros().try_into().unwrap_or(u64::MAX)
+}
+
+/// A line being written. Keys are ours; values are not.
+struct Line<'a> {
+    bytes: &'a mut Vec<u8>,
+    format: LogFormat,
+}
+
+impl<'a> Line<'a> {
+    fn begin(bytes: &'a mut Vec<u8>, format: LogFormat) -> Self {
+        if format == LogFormat::Json {
+            bytes.push(b'{');
+        }
+        Self { bytes, format }
+    }
+
+    fn end(self) {
+        if self.format == LogFormat::Json {
+            self.bytes.push(b'}');
+        }
+        self.bytes.push(b'\n');
+    }
+
+    fn key(&mut self, key: &str) {
+        let is_json = self.format == LogFormat::Json;
+        if self.bytes.len() > usize::from(is_json) {
+            self.bytes.push(if is_json { b',' } else { b' ' });
+        }
+        let (quote, is): (&[u8], u8) = if is_json { (b"\"", b':') } else { (b"", b'=') };
+        self.bytes.extend(quote);
+        self.bytes.extend(key.as_bytes());
+        self.bytes.extend(quote);
+        self.bytes.push(is);
+    }
+
+    fn text(&mut self, key: &str, value: &str) {
+        self.key(key);
+        let mut end = value.len().min(VALUE_MAX);
+        while !value.is_char_boundary(end) {
+            end -= 1;
+        }
+        let value = &value[..end];
+        if self.format == LogFormat::Json || !value.bytes().all(is_plain) {
+            json_string(self.bytes, value);
+        } else {
+            self.bytes.extend(value.as_bytes());
+        }
+    }
+
+    fn number(&mut self, key: &str, value: u64) {
+        self.key(key);
+        self.bytes
+            .extend(itoa::Buffer::new().format(value).as_bytes());
+    }
+
+    fn time(&mut self, now: SystemTime) {
+        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.number("ts", since.as_secs());
+        let millis = since.subsec_millis();
+        let digits = [millis / 100, millis / 10 % 10, millis % 10];
+        self.bytes.push(b'.');
+        for digit in digits {
+            self.bytes
+                .extend(itoa::Buffer::new().format(digit).as_bytes());
+        }
+    }
+
+    fn address(&mut self, address: std::net::IpAddr) {
+        self.key("client");
+        let quote = self.format == LogFormat::Json;
+        let quote: &[u8] = if quote { b"\"" } else { b"" };
+        self.bytes.extend(quote);
+        let _never = write!(self.bytes, "{address}");
+        self.bytes.extend(quote);
+    }
+}
+
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'=' | b'{' | b'}')
+}
+
+/// Writes a JSON string in visible ASCII: all else is escaped, so that no input can break a line or
+/// a terminal.
+pub(super) fn json_string(to: &mut Vec<u8>, value: &str) {
+    to.push(b'"');
+    for letter in value.chars() {
+        match letter {
+            '"' | '\\' => to.extend([b'\\', letter as u8]),
+            ' '..='~' => to.push(letter as u8),
+            _ => {
+                for unit in letter.encode_utf16(&mut [0; 2]) {
+                    to.extend(*b"\\u");
+                    let digit = |shift: u32| b"0123456789abcdef"[usize::from(*unit >> shift & 15)];
+                    to.extend([12, 8, 4, 0].map(digit));
+                }
+            }
+        }
+    }
+    to.push(b'"');
+}

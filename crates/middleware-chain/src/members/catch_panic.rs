@@ -1,0 +1,47 @@
+//! A panic is an answer.
+
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+
+use http::StatusCode;
+
+use crate::{Error, Exchange, Middleware, Next, Outcome, Result, Role};
+
+/// Turns a panic inside into an error with the status 500, and one in the response's body into an
+/// error of that body. Its text is for the panic hook: the client does not see it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CatchPanic(());
+
+impl CatchPanic {
+    /// One that catches all panics that unwind.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(())
+    }
+}
+
+impl Middleware for CatchPanic {
+    async fn handle<'a>(&'a self, cx: &'a mut Exchange, next: Next<'a>) -> Result {
+        cx.body_rules.catches_panics = true;
+        // What is inside is dropped after a panic, and never looked at again.
+        let Ok(running) = catch_unwind(AssertUnwindSafe(|| next.run(cx))) else {
+            return Err(panicked());
+        };
+        let mut running = pin!(running);
+        poll_fn(|task| {
+            let poll = AssertUnwindSafe(|| running.as_mut().poll(task));
+            catch_unwind(poll).unwrap_or_else(|_payload| Poll::Ready(Err(panicked())))
+        })
+        .await
+    }
+
+    fn role(&self) -> Role {
+        Role::CatchPanic
+    }
+}
+
+fn panicked() -> Error {
+    Error::with(StatusCode::INTERNAL_SERVER_ERROR, Outcome::Panic)
+}

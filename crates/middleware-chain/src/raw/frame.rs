@@ -1,0 +1,255 @@
+//! The block of one request, and who owns it.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::cell::Cell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use super::next::{self, Next};
+use super::plan::Plan;
+use crate::{Exchange, Exit, Outcome, Result};
+
+pub(super) struct Header {
+    pub(super) plan: *const Plan,
+    /// A bit for each level whose future is in its slot.
+    pub(super) live: Cell<u64>,
+    /// How many hooks have their state in its slot: they begin in order.
+    pub(super) begun: Cell<usize>,
+    endpoint: *mut dyn Endpoint,
+    pub(super) exchange: Exchange,
+}
+
+/// What is inside the chain.
+pub(crate) trait Endpoint: Send {
+    /// Goes on with the call, and begins it at the first time.
+    fn poll_call(
+        self: Pin<&mut Self>,
+        exchange: &mut Exchange,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result>;
+
+    /// Drops the call, if there is one under way.
+    fn stop(self: Pin<&mut Self>);
+}
+
+/// The future of the last level.
+pub(super) struct CallEndpoint {
+    endpoint: *mut dyn Endpoint,
+    exchange: &'static mut Exchange,
+}
+
+impl CallEndpoint {
+    /// # Safety
+    ///
+    /// That of any [`Start`](super::plan::Start); `object` is not used.
+    pub(super) unsafe fn start(
+        _object: *const (),
+        exchange: &'static mut Exchange,
+        next: Next<'static>,
+        slot: *mut u8,
+    ) {
+        // SAFETY: the block lives as long as `next`, and this field is written once, before.
+        let endpoint = unsafe { (*next.block().as_ptr()).endpoint };
+        let future = Self { endpoint, exchange };
+        // SAFETY: the caller's promise.
+        unsafe { slot.cast::<Self>().write(future) };
+    }
+}
+
+impl Future for CallEndpoint {
+    type Output = Result;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result> {
+        // SAFETY: it lies in the block, does not move, and only this future refers to it while the
+        // frame's own handle waits.
+        let endpoint = unsafe { Pin::new_unchecked(&mut *self.endpoint) };
+        endpoint.poll_call(self.exchange, cx)
+    }
+}
+
+impl Drop for CallEndpoint {
+    fn drop(&mut self) {
+        // SAFETY: as in `poll`.
+        unsafe { Pin::new_unchecked(&mut *self.endpoint) }.stop();
+    }
+}
+
+/// Owns a block. When it is dropped, what is under way is dropped and the hooks are ended.
+pub(crate) struct Frame {
+    block: NonNull<Header>,
+    layout: Layout,
+    plan: Arc<Plan>,
+    outcome: Outcome,
+    bytes_out: u64,
+}
+
+// SAFETY: all that lies in the block is `Send`: futures, states, the exchange and the endpoint are
+// by their bounds, and the plan is `Send + Sync`.
+unsafe impl Send for Frame {}
+
+impl Frame {
+    /// Says how the request will have ended when the frame is dropped.
+    pub(crate) const fn set_exit(&mut self, outcome: Outcome, bytes_out: u64) {
+        self.outcome = outcome;
+        self.bytes_out = bytes_out;
+    }
+
+    /// The exchange. No middleware is under way when there is a `Frame` by itself.
+    pub(crate) fn exchange(&mut self) -> &mut Exchange {
+        // SAFETY: the futures that could hold it are dropped, or forgotten and never run again.
+        unsafe { &mut (*self.block.as_ptr()).exchange }
+    }
+
+    /// Whether anybody waits for the end, or has rules for the body.
+    pub(crate) fn has_to_stay(&mut self) -> bool {
+        // SAFETY: the block is ours.
+        let begun = unsafe { (*self.block.as_ptr()).begun.get() };
+        let exchange = self.exchange();
+        begun > 0 || exchange.has_at_exit() || exchange.body_rules.concern_the_response()
+    }
+
+    fn end(&self) {
+        // SAFETY: the block is ours, and nothing in it runs any more.
+        unsafe {
+            let exchange = &raw mut (*self.block.as_ptr()).exchange;
+            let calls = (*exchange).take_at_exit();
+            let exit = Exit::new(&*exchange, self.outcome, self.bytes_out);
+            for call in calls.into_iter().rev() {
+                let _caught = catch_unwind(AssertUnwindSafe(|| call(&exit)));
+            }
+            next::end_hooks(self.block, 0, &exit);
+        }
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        // A destructor of a future may panic: the rest is still to be done.
+        struct Rest<'a>(&'a mut Frame);
+        impl Drop for Rest<'_> {
+            fn drop(&mut self) {
+                let frame = &mut *self.0;
+                frame.end();
+                // SAFETY: the block is ours.
+                unsafe {
+                    let header = frame.block.as_ptr();
+                    if (*header).live.get() != 0 {
+                        // Clauses 1 and 4.
+                        std::mem::forget(Arc::clone(&frame.plan));
+                        return;
+                    }
+                    (*header).endpoint.drop_in_place();
+                    (&raw mut (*header).exchange).drop_in_place();
+                    dealloc(header.cast(), frame.layout);
+                }
+            }
+        }
+        let rest = Rest(self);
+        // SAFETY: the block is ours; a level that is not live is left alone.
+        unsafe { next::drop_level(rest.0.block, 0) };
+    }
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame").finish_non_exhaustive()
+    }
+}
+
+/// A frame whose endpoint is an `E`, while its request is on its way.
+pub(crate) struct Running<E> {
+    frame: Frame,
+    endpoint: NonNull<E>,
+    is_started: bool,
+    _owns: PhantomData<E>,
+}
+
+// SAFETY: a frame, and a pointer into it to what is `Send`.
+unsafe impl<E: Send> Send for Running<E> {}
+
+impl<E: Endpoint + 'static> Running<E> {
+    pub(crate) fn new(plan: Arc<Plan>, exchange: Exchange, endpoint: E) -> Self {
+        let (layout, offset) = plan
+            .layout
+            .extend(Layout::new::<E>())
+            .expect("the service's future fits into the address space");
+        // SAFETY: the header alone makes the layout not empty.
+        let block = NonNull::new(unsafe { alloc(layout) })
+            .unwrap_or_else(|| handle_alloc_error(layout))
+            .cast::<Header>();
+        // SAFETY: the block is new and the offset within it.
+        let slot: *mut E = unsafe { block.as_ptr().cast::<u8>().add(offset) }.cast();
+        // SAFETY: both places are laid out for what is written there.
+        unsafe {
+            slot.write(endpoint);
+            block.write(Header {
+                plan: Arc::as_ptr(&plan),
+                live: Cell::new(0),
+                begun: Cell::new(0),
+                endpoint: slot,
+                exchange,
+            });
+        }
+        Self {
+            frame: Frame {
+                block,
+                layout,
+                plan,
+                outcome: Outcome::Aborted,
+                bytes_out: 0,
+            },
+            // SAFETY: it is within the block.
+            endpoint: unsafe { NonNull::new_unchecked(slot) },
+            is_started: false,
+            _owns: PhantomData,
+        }
+    }
+
+    /// Runs the chain. A panic that comes out of it is how the request has ended.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result> {
+        let before = std::mem::replace(&mut self.frame.outcome, Outcome::Panic);
+        let polled = self.poll_levels(cx);
+        self.frame.outcome = before;
+        polled
+    }
+
+    fn poll_levels(&mut self, cx: &mut Context<'_>) -> Poll<Result> {
+        let block = self.frame.block;
+        // SAFETY: the block is ours, and level 0 exists: at least the endpoint's.
+        unsafe {
+            let exchange = &raw mut (*block.as_ptr()).exchange;
+            if !std::mem::replace(&mut self.is_started, true) {
+                next::start(block, 0, exchange);
+            }
+            let done = ready!(next::poll(block, 0, cx));
+            next::drop_level(block, 0);
+            Poll::Ready(done)
+        }
+    }
+
+    /// After it is ready: the exchange, and the service with what it has left there.
+    pub(crate) fn parts(&mut self) -> (&mut Exchange, Pin<&mut E>) {
+        // SAFETY: no level is live, or it is forgotten and never run again. The endpoint does not
+        // move.
+        unsafe {
+            let exchange = &mut *(&raw mut (*self.frame.block.as_ptr()).exchange);
+            (exchange, Pin::new_unchecked(self.endpoint.as_mut()))
+        }
+    }
+
+    /// After it is ready: what is left is the exchange and the hooks.
+    pub(crate) fn into_frame(self) -> Frame {
+        self.frame
+    }
+}
+
+impl<E> fmt::Debug for Running<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").finish_non_exhaustive()
+    }
+}

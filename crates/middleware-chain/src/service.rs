@@ -1,0 +1,194 @@
+//! The chain around a service.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body::Body as HttpBody;
+use tower_service::Service;
+
+use crate::body::Ending;
+use crate::boundary::Rest;
+use crate::call::Call;
+use crate::raw::{Endpoint, Plan, Running};
+use crate::{Body, BoxError, Exchange, Outcome, RequestBody, ResponseBody};
+
+/// A service behind a [`Chain`](crate::Chain). It is always ready: a request that the chain lets
+/// through waits for the service inside to be. It never fails: an error that no member has
+/// rendered is an empty response with its status.
+#[derive(Clone)]
+pub struct ChainService<S> {
+    plan: Arc<Plan>,
+    inside: Inside<S>,
+}
+
+#[derive(Clone)]
+enum Inside<S> {
+    Service(S),
+    /// There is a tower layer on the way to it.
+    Layered(Rest),
+}
+
+impl<S> ChainService<S> {
+    pub(crate) const fn new(plan: Arc<Plan>, service: S) -> Self {
+        Self {
+            plan,
+            inside: Inside::Service(service),
+        }
+    }
+
+    pub(crate) const fn layered(plan: Arc<Plan>, rest: Rest) -> Self {
+        Self {
+            plan,
+            inside: Inside::Layered(rest),
+        }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for ChainService<S>
+where
+    S: Service<Request<RequestBody>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+    R: HttpBody<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = Infallible;
+    type Future = ResponseFuture<S, S::Future, R>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (parts, body) = request.into_parts();
+        let exchange = Exchange::new(parts);
+        let body = RequestBody::new(body);
+        let plan = Arc::clone(&self.plan);
+        ResponseFuture(match &self.inside {
+            Inside::Service(service) => {
+                let call = Call::new(service.clone(), body);
+                Way::Service(Some(Running::new(plan, exchange, call)))
+            }
+            Inside::Layered(rest) => {
+                let call = Call::new(rest.clone(), body).at_boundary();
+                Way::Layered(Some(Running::new(plan, exchange, call)))
+            }
+        })
+    }
+}
+
+impl<S> fmt::Debug for ChainService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChainService")
+            .field("plan", &self.plan)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The answer of a [`ChainService`].
+///
+/// # Cancel safety
+///
+/// If it is dropped, so is what is under way, and the members learn that the request was aborted.
+pub struct ResponseFuture<S, F, R>(Way<S, F, R>);
+
+enum Way<S, F, R> {
+    Service(Option<Running<Call<S, F, R>>>),
+    Layered(Option<Running<Call<Rest, <Rest as Service<Request<RequestBody>>>::Future, Body>>>),
+}
+
+// Nothing in it is pinned: what must not move lies in the frame.
+impl<S, F, R> Unpin for ResponseFuture<S, F, R> {}
+
+impl<S, F, R> Future for ResponseFuture<S, F, R>
+where
+    S: Send + 'static,
+    F: Send + 'static,
+    R: HttpBody<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+    Call<S, F, R>: Endpoint,
+{
+    type Output = Result<Response<ResponseBody<R>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = match &mut self.get_mut().0 {
+            Way::Service(running) => ready!(poll(running, cx, ResponseBody::foreign)),
+            Way::Layered(running) => {
+                ready!(poll::<Rest, _, Body, R>(running, cx, ResponseBody::boxed))
+            }
+        };
+        Poll::Ready(Ok(response))
+    }
+}
+
+fn poll<S, F, B, R>(
+    running: &mut Option<Running<Call<S, F, B>>>,
+    cx: &mut Context<'_>,
+    wrap: fn(B) -> ResponseBody<R>,
+) -> Poll<Response<ResponseBody<R>>>
+where
+    S: 'static,
+    F: 'static,
+    B: HttpBody + 'static,
+    R: HttpBody<Data = Bytes>,
+    R::Error: Into<BoxError>,
+    Call<S, F, B>: Endpoint,
+{
+    let way = running.as_mut().expect("polled after it was ready");
+    let result = ready!(way.poll(cx));
+    if let Err(error) = result {
+        let _ = way.parts().0.fail(error);
+    }
+    let running = running.take().expect("it was there a moment ago");
+    Poll::Ready(finish(running, wrap))
+}
+
+/// Puts head and body together, and the frame beside the body, if somebody waits for the end.
+pub(crate) fn finish<S, F, B, R>(
+    mut running: Running<Call<S, F, B>>,
+    wrap: impl FnOnce(B) -> ResponseBody<R>,
+) -> Response<ResponseBody<R>>
+where
+    S: 'static,
+    F: 'static,
+    B: HttpBody + 'static,
+    R: HttpBody<Data = Bytes>,
+    R::Error: Into<BoxError>,
+    Call<S, F, B>: Endpoint,
+{
+    let (exchange, call) = running.parts();
+    let foreign = call.finish();
+    let own = exchange.own_body.take();
+    // Only a `Done` of another request can get this far without a head.
+    let head = exchange.response.take().unwrap_or_else(|| {
+        let mut response = Response::new(());
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response.into_parts().0
+    });
+    let body = match (own, foreign) {
+        (None, Some(body)) => wrap(body),
+        (own, _) => ResponseBody::own(own.unwrap_or_default()),
+    };
+    let mut frame = running.into_frame();
+    if !frame.has_to_stay() {
+        frame.set_exit(Outcome::Complete, 0);
+        return Response::from_parts(head, body);
+    }
+    let length = body.size_hint().exact();
+    let ending = Ending::new(frame, &head, length);
+    Response::from_parts(head, body.end_with(ending))
+}
+
+impl<S, F, R> fmt::Debug for ResponseFuture<S, F, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
