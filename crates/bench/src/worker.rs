@@ -25,6 +25,9 @@ impl Worker {
     pub(crate) fn start(name: String, args: &[String]) -> io::Result<Self> {
         let mut child = Command::new(env::current_exe()?)
             .args(args)
+            // A shell that asks for stacks would change what errors cost.
+            .env_remove("RUST_BACKTRACE")
+            .env_remove("RUST_LIB_BACKTRACE")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

@@ -112,7 +112,11 @@ fn a_dropped_server_is_gone_even_if_somebody_lets_it_continue() {
     let folders = [redis.folder().to_owned()];
     // As `timeout` does with all that it ends; and it ends only with the server.
     let mut others = Command::new("sh")
-        .args(["-c", "while kill -CONT \"$0\"; do :; done", &pid.to_string()])
+        .args([
+            "-c",
+            "while kill -CONT \"$0\"; do :; done",
+            &pid.to_string(),
+        ])
         .stderr(Stdio::null())
         .spawn()
         .unwrap();

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use errchain::{Error, Kind, Retry, code, err};
+use sqlx::error::DatabaseError;
 
 code!(
     /// No user has this id.
@@ -73,7 +74,7 @@ fn is_passing(code: Option<&str>) -> bool {
 
 /// Whether SQLite says that somebody else has the file.
 pub(super) fn is_busy(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error.as_database_error().and_then(DatabaseError::code);
     code.and_then(|code| code.parse::<u32>().ok())
         .is_some_and(|code| code & 0xff == 5)
 }

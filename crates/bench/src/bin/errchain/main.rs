@@ -2,8 +2,7 @@
 //! used as its own documentation shows.
 //!
 //! Peers are not asked for what they do not have: fields are text where there are no typed ones,
-//! and a plain `?` records nothing. Run it without `RUST_BACKTRACE`, which makes most peers capture
-//! a stack for each error. The rows about stacks want to be run twice, the second time with
+//! and a plain `?` records nothing. The rows about stacks want to be run twice, the second time with
 //! `RUSTFLAGS=-Cforce-frame-pointers=yes`.
 
 mod capture;
