@@ -51,7 +51,7 @@ impl Unstarted {
 
 impl Drop for Unstarted {
     fn drop(&mut self) {
-        self.job.cancel(CancelReason::Shutdown);
+        self.job.cancel(CancelReason::Shutdown, &Tally::default());
     }
 }
 

@@ -100,9 +100,11 @@ impl<S> fmt::Debug for ChainService<S> {
 /// If it is dropped, so is what is under way, and the members learn that the request was aborted.
 pub struct ResponseFuture<S, F, R>(Way<S, F, R>);
 
+type RestFuture = <Rest as Service<Request<RequestBody>>>::Future;
+
 enum Way<S, F, R> {
     Service(Option<Running<Call<S, F, R>>>),
-    Layered(Option<Running<Call<Rest, <Rest as Service<Request<RequestBody>>>::Future, Body>>>),
+    Layered(Option<Running<Call<Rest, RestFuture, Body>>>),
 }
 
 // Nothing in it is pinned: what must not move lies in the frame.

@@ -33,9 +33,9 @@ async fn members_run_in_order_and_back() {
     let journal = Journal::default();
     let chain = Chain::builder()
         .hook(journal.hook("a"))
-        .add(Member::hook(journal.hook("b")).named("b"))
+        .member(Member::hook(journal.hook("b")).named("b"))
         .named("c", journal.middleware("c"))
-        .add(Member::hook(journal.hook("d")).named("d"))
+        .member(Member::hook(journal.hook("d")).named("d"))
         .build()
         .expect("a chain");
     let response = chain
@@ -113,7 +113,7 @@ fn what_cannot_be_built_is_named() {
     );
     let many = |count: usize| {
         let members = (0..count).map(|nth| Member::with(pass).named(nth.to_string()));
-        members.fold(Chain::builder(), middleware_chain::ChainBuilder::add)
+        members.fold(Chain::builder(), middleware_chain::ChainBuilder::member)
     };
     assert!(many(63).build().is_ok());
     let error = many(64).build().expect_err("one too many");
@@ -155,7 +155,7 @@ fn each_rule_of_order_warns_and_the_right_order_does_not() {
     assert_eq!(rules(builder().with(timeout()).with(queue)), ["R6"]);
     let twice = builder()
         .hook(log())
-        .add(Member::hook(log()).named("again"));
+        .member(Member::hook(log()).named("again"));
     assert_eq!(rules(twice), ["R13"]);
     let tag = middleware_chain::RouteTag::new(|_| None);
     assert_eq!(rules(builder().layer(tag)), ["R14"]);
@@ -246,8 +246,9 @@ async fn a_late_handler_is_dropped_before_the_503() {
     let slow = service(move |_| {
         let held = Arc::clone(&held);
         async move {
-            let _held = held;
-            hang().await
+            let answer = hang().await;
+            drop(held);
+            answer
         }
     });
     let response = chain
@@ -513,7 +514,7 @@ async fn any_bracketing_of_the_same_members_does_the_same() {
                     Member::with(journal.middleware(&name)).named(&name)
                 }
             });
-            let builder = members.fold(Chain::builder(), middleware_chain::ChainBuilder::add);
+            let builder = members.fold(Chain::builder(), middleware_chain::ChainBuilder::member);
             builder.build().expect("a chain")
         };
         let service = part(0..cut).layer(part(cut..6).layer(ok("x")));

@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::io;
-use std::ops::RangeInclusive;
+use std::ops::{Add, RangeInclusive};
 use std::sync::Arc;
 
 use super::Builder;
 use super::builder::check_workers;
 use super::shared::Shared;
-use crate::job::contain;
+use crate::job::{Ended, contain};
 use crate::sync::Ordering;
 use crate::{BuildError, Metrics, OnFull};
 
@@ -117,35 +117,34 @@ impl Drop for Guard {
 }
 
 impl Shared {
-    /// How many jobs have returned, and how many have panicked.
-    fn ended(&self) -> (u64, u64) {
+    /// How many jobs have ended in which way.
+    fn ended(&self) -> Ended {
         // A worker that leaves moves its counts under this lock: they are in one place or the other.
         let tallies = self.tallies.lock();
         let all = tallies.iter().map(|tally| tally.read());
-        all.fold(self.elsewhere.read(), |sum, more| {
-            (sum.0 + more.0, sum.1 + more.1)
-        })
+        all.fold(self.elsewhere.read(), Add::add)
     }
 
     pub(super) fn metrics(&self) -> Metrics {
         // Those that have ended are read before those that were accepted: never more than those.
-        let (completed, panicked) = self.ended();
+        let ended = self.ended();
         let counters = &self.counters;
         // ORDERING: Relaxed. Counters that guard nothing.
-        let cancelled = counters.cancelled.load(Ordering::Relaxed);
         let returned = counters.returned.load(Ordering::Relaxed);
+        let started = counters.started.load(Ordering::Relaxed);
+        let refused = counters.refused.load(Ordering::Relaxed);
         let state = self.state.lock();
         Metrics {
             workers: state.workers,
             busy: state.busy,
             queued: state.backlog.len(),
             accepted: state.accepted,
-            completed,
-            panicked,
-            cancelled,
+            completed: ended.completed,
+            panicked: ended.panicked,
+            cancelled: ended.cancelled,
             returned,
-            threads_started: counters.started.load(Ordering::Relaxed),
-            threads_refused: counters.refused.load(Ordering::Relaxed),
+            threads_started: started,
+            threads_refused: refused,
             wait: self.timings.wait.read(),
             run: self.timings.run.read(),
         }

@@ -9,7 +9,7 @@ use super::settings::Settings;
 use super::state::{Effects, State};
 use super::worker;
 use crate::clock::{Clock, Nanos};
-use crate::job::{Host, Runnable, Tally, contain, discard};
+use crate::job::{CancelReason, Host, Runnable, Tally, contain, discard};
 use crate::metrics::Timings;
 use crate::queue::Key;
 use crate::sync::{AtomicU64, Mutex, Ordering};
@@ -29,7 +29,6 @@ pub(crate) struct Shared {
 /// What happens rarely enough to be counted in one place.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    pub(super) cancelled: AtomicU64,
     pub(super) returned: AtomicU64,
     pub(super) started: AtomicU64,
     pub(super) refused: AtomicU64,
@@ -37,6 +36,7 @@ pub(super) struct Counters {
 
 impl Counters {
     pub(super) fn refuse(&self) {
+        // ORDERING: Relaxed. A counter that guards nothing.
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -92,9 +92,7 @@ impl Shared {
             keeper::ring(self);
         }
         for (job, reason) in effects.cancel {
-            if job.cancel(reason) {
-                self.count_cancelled();
-            }
+            job.cancel(reason, &self.elsewhere);
             discard(job);
         }
         result
@@ -147,21 +145,18 @@ impl Shared {
         }
     }
 
-    pub(super) fn count_cancelled(&self) {
-        self.counters.cancelled.fetch_add(1, Ordering::Relaxed);
-    }
-
     pub(super) fn now(&self) -> Nanos {
         self.clock.now()
     }
 }
 
 impl Host for Shared {
-    fn cancelled(self: Arc<Self>, key: Option<Key>) {
-        self.count_cancelled();
-        if let Some(key) = key {
+    fn cancel(self: Arc<Self>, key: Option<Key>, job: &dyn Runnable) -> bool {
+        let cancelled = job.cancel(CancelReason::Requested, &self.elsewhere);
+        if let Some(key) = key.filter(|_| cancelled) {
             self.with(|state, effects| state.remove(key, effects));
         }
+        cancelled
     }
 
     fn is_worker(&self) -> bool {

@@ -92,14 +92,17 @@ impl<'a> Shutting<'a> {
             state.pass_on_room(effects);
             entries
         });
-        let count = u64::try_from(taken.len()).unwrap_or(u64::MAX);
-        // ORDERING: Relaxed. A counter that guards nothing.
-        self.shared
-            .counters
-            .returned
-            .fetch_add(count, Ordering::Relaxed);
-        let unstarted = taken.into_iter().map(|entry| Unstarted::new(entry.job));
-        self.unstarted.extend(unstarted);
+        for entry in taken {
+            // Not if its handle has just cancelled it.
+            if entry.job.hand_back() {
+                // ORDERING: Relaxed. A counter that guards nothing.
+                self.shared
+                    .counters
+                    .returned
+                    .fetch_add(1, Ordering::Relaxed);
+                self.unstarted.push(Unstarted::new(entry.job));
+            }
+        }
     }
 
     fn report(&mut self) -> ShutdownReport {

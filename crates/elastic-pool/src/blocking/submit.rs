@@ -311,7 +311,7 @@ where
             }
             Err(failure) => failure,
         };
-        let Call(job) = self
+        let (Call(job), _) = self
             .cell
             .start()
             .expect("a job that is refused was never queued");

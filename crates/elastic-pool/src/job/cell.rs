@@ -5,6 +5,7 @@
 //! runs under the lock: work, results and wakers are moved out of it first.
 
 use std::mem;
+use std::ops::Add;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Poll, Waker};
 
@@ -23,6 +24,8 @@ enum Slot<W, T> {
     Queued {
         work: W,
         waiter: Option<Waker>,
+        /// A shutdown has counted it already, as handed back.
+        is_counted: bool,
     },
     Running {
         waiter: Option<Waker>,
@@ -38,7 +41,11 @@ pub(crate) trait Runnable: Send + Sync {
     fn run(&self, tally: &Tally);
 
     /// Ends it without running it. Says whether it was still to run.
-    fn cancel(&self, reason: CancelReason) -> bool;
+    fn cancel(&self, reason: CancelReason, tally: &Tally) -> bool;
+
+    /// The pool hands it back and counts it as that, whatever becomes of it. Says whether it was
+    /// still to run.
+    fn hand_back(&self) -> bool;
 }
 
 /// What a handle does with a job whose work it does not know.
@@ -63,49 +70,85 @@ pub(crate) trait Outcome<T>: Runnable {
 pub(crate) struct Tally {
     completed: AtomicU64,
     panicked: AtomicU64,
+    cancelled: AtomicU64,
 }
 
 impl Tally {
-    pub(crate) fn count(&self, is_panic: bool) {
-        let counter = if is_panic {
-            &self.panicked
-        } else {
-            &self.completed
+    fn count(&self, result: Result<(), &JobError>) {
+        let counter = match result {
+            Ok(()) => &self.completed,
+            Err(JobError::Panicked(_)) => &self.panicked,
+            Err(JobError::Cancelled(_)) => &self.cancelled,
         };
         // ORDERING: Relaxed. It guards no other memory; the cell's lock orders it before the
         // result that a reader has seen.
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn read(&self) -> (u64, u64) {
+    pub(crate) fn read(&self) -> Ended {
         // ORDERING: Relaxed, as above.
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        (read(&self.completed), read(&self.panicked))
+        Ended {
+            completed: read(&self.completed),
+            panicked: read(&self.panicked),
+            cancelled: read(&self.cancelled),
+        }
     }
 
     /// Adds what another one has counted.
     pub(crate) fn absorb(&self, other: &Self) {
-        let (completed, panicked) = other.read();
+        let other = other.read();
         // ORDERING: Relaxed, as above.
-        self.completed.fetch_add(completed, Ordering::Relaxed);
-        self.panicked.fetch_add(panicked, Ordering::Relaxed);
+        let add = |counter: &AtomicU64, more| counter.fetch_add(more, Ordering::Relaxed);
+        add(&self.completed, other.completed);
+        add(&self.panicked, other.panicked);
+        add(&self.cancelled, other.cancelled);
+    }
+}
+
+/// What a [`Tally`] says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ended {
+    pub(crate) completed: u64,
+    pub(crate) panicked: u64,
+    pub(crate) cancelled: u64,
+}
+
+impl Add for Ended {
+    type Output = Self;
+
+    fn add(self, more: Self) -> Self {
+        Self {
+            completed: self.completed + more.completed,
+            panicked: self.panicked + more.panicked,
+            cancelled: self.cancelled + more.cancelled,
+        }
     }
 }
 
 impl<W, T> Cell<W, T> {
     pub(crate) fn new(work: W) -> Self {
         Self {
-            slot: Mutex::new(Slot::Queued { work, waiter: None }),
+            slot: Mutex::new(Slot::Queued {
+                work,
+                waiter: None,
+                is_counted: false,
+            }),
         }
     }
 
-    /// Takes the work to do it. `None` if somebody else has.
-    pub(crate) fn start(&self) -> Option<W> {
+    /// Takes the work to do it, and says whether it is counted already. `None` if somebody else
+    /// has taken it.
+    pub(crate) fn start(&self) -> Option<(W, bool)> {
         let mut slot = self.slot.lock();
         match mem::replace(&mut *slot, Slot::Taken) {
-            Slot::Queued { work, waiter } => {
+            Slot::Queued {
+                work,
+                waiter,
+                is_counted,
+            } => {
                 *slot = Slot::Running { waiter };
-                Some(work)
+                Some((work, is_counted))
             }
             other => {
                 *slot = other;
@@ -132,21 +175,37 @@ where
     T: Send,
 {
     fn run(&self, tally: &Tally) {
-        let Some(Call(work)) = self.start() else {
+        let Some((Call(work), is_counted)) = self.start() else {
             return;
         };
         // The call consumes the closure, so what it has captured is gone before the handle knows.
-        let result = catch_unwind(AssertUnwindSafe(work));
-        tally.count(result.is_err());
-        self.end(result.map_err(|payload| JobError::Panicked(Panic::new(payload))));
+        let result = catch_unwind(AssertUnwindSafe(work))
+            .map_err(|payload| JobError::Panicked(Panic::new(payload)));
+        if !is_counted {
+            tally.count(result.as_ref().map(drop));
+        }
+        self.end(result);
     }
 
-    fn cancel(&self, reason: CancelReason) -> bool {
-        let Some(work) = self.start() else {
+    fn cancel(&self, reason: CancelReason, tally: &Tally) -> bool {
+        let Some((work, is_counted)) = self.start() else {
             return false;
         };
         discard(work);
-        self.end(Err(JobError::Cancelled(reason)));
+        let error = JobError::Cancelled(reason);
+        if !is_counted {
+            tally.count(Err(&error));
+        }
+        self.end(Err(error));
+        true
+    }
+
+    fn hand_back(&self) -> bool {
+        let mut slot = self.slot.lock();
+        let Slot::Queued { is_counted, .. } = &mut *slot else {
+            return false;
+        };
+        *is_counted = true;
         true
     }
 }

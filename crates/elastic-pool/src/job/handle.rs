@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use super::{CancelReason, JobError, Outcome, Runnable};
+use super::{JobError, Outcome, Runnable};
 use crate::queue::Key;
 use crate::sync::Parker;
 
@@ -44,8 +44,8 @@ pub struct JobHandle<T> {
 
 /// What a handle asks of the pool.
 pub(crate) trait Host: Send + Sync {
-    /// The job was cancelled: its place in the queue is free.
-    fn cancelled(self: Arc<Self>, key: Option<Key>);
+    /// Cancels a job, whose place in the queue is free then. Says whether it was still to run.
+    fn cancel(self: Arc<Self>, key: Option<Key>, job: &dyn Runnable) -> bool;
 
     /// Whether the calling thread is a worker of this pool.
     fn is_worker(&self) -> bool;
@@ -80,14 +80,10 @@ impl<T> JobHandle<T> {
     }
 
     /// Cancels the job, if it has not begun. Says whether that was so; then it ends with
-    /// [`CancelReason::Requested`], and its place in the queue is free.
+    /// [`CancelReason::Requested`](crate::CancelReason::Requested), and its place in the queue is free.
     #[allow(clippy::must_use_candidate, reason = "it is called for what it does")]
     pub fn cancel(&self) -> bool {
-        let cancelled = self.outcome.cancel(CancelReason::Requested);
-        if cancelled {
-            Arc::clone(&self.host).cancelled(self.key);
-        }
-        cancelled
+        Arc::clone(&self.host).cancel(self.key, self.outcome.as_runnable())
     }
 
     /// Whether the job has ended, so that neither `join` nor `await` would wait.

@@ -4,7 +4,7 @@ mod cell;
 mod error;
 mod handle;
 
-pub(crate) use cell::{Call, Cell, Outcome, Runnable, Tally};
+pub(crate) use cell::{Call, Cell, Ended, Outcome, Runnable, Tally};
 pub use error::{CancelReason, JobError, Panic};
 pub(crate) use handle::Host;
 pub use handle::JobHandle;

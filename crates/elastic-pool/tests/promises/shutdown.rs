@@ -42,6 +42,30 @@ async fn a_drain_ends_at_its_deadline_and_hands_the_rest_back() -> Result {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_job_that_was_handed_back_is_counted_once_whatever_becomes_of_it() -> Result {
+    let pool = Pool::builder().workers(1..=1).build()?;
+    let blocker = Blocker::start(&pool);
+    let cancelled = pool.try_submit(|| 1)?;
+    let run = pool.try_submit(|| 2)?;
+    let dropped = pool.try_submit(|| 3)?;
+    let mut report = pool.shutdown(Shutdown::Cancel(Duration::ZERO)).await;
+    assert_eq!(report.unstarted.len(), 3);
+    assert!(cancelled.cancel());
+    drop(report.unstarted.pop());
+    report.unstarted.pop().expect("there were three").run();
+    assert!(dropped.await.is_err());
+    assert_eq!(run.await?, 2);
+    blocker.end();
+    while pool.metrics().busy > 0 {
+        tokio::task::yield_now().await;
+    }
+    let metrics = pool.metrics();
+    assert_eq!((metrics.accepted, metrics.returned), (4, 3));
+    assert_eq!((metrics.completed, metrics.cancelled), (1, 0));
+    Ok(())
+}
+
 #[test]
 fn cancelling_hands_back_what_is_queued_and_waits_for_what_runs() -> Result {
     let pool = Pool::builder().workers(1..=1).build()?;

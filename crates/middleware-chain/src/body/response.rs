@@ -80,7 +80,7 @@ where
         ending.polls();
         let polled = if ending.catches_panics {
             let content = AssertUnwindSafe(|| this.content.as_mut().poll(cx));
-            catch_unwind(content).unwrap_or_else(|panic| panicked(panic))
+            catch_unwind(content).unwrap_or_else(panicked)
         } else {
             this.content.as_mut().poll(cx)
         };

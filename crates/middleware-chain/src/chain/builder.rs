@@ -33,23 +33,23 @@ impl ChainBuilder {
 
     /// Adds a hook inside of all that is there.
     pub fn hook(self, hook: impl Hook) -> Self {
-        self.add(Member::hook(hook))
+        self.member(Member::hook(hook))
     }
 
     /// Adds a middleware inside of all that is there.
     pub fn with(self, middleware: impl Middleware) -> Self {
-        self.add(Member::with(middleware))
+        self.member(Member::with(middleware))
     }
 
     /// Adds a middleware under a name.
     pub fn named(self, name: &str, middleware: impl Middleware) -> Self {
-        self.add(Member::with(middleware).named(name))
+        self.member(Member::with(middleware).named(name))
     }
 
     /// Adds a middleware that only some requests meet, under its own name.
     pub fn when(self, condition: Match, middleware: impl Middleware) -> Self {
         let name = Member::name_of(&middleware);
-        self.add(Member::with(When::new(condition, middleware)).named(name))
+        self.member(Member::with(When::new(condition, middleware)).named(name))
     }
 
     /// Adds any tower layer inside of all that is there.
@@ -63,11 +63,11 @@ impl ChainBuilder {
         R: HttpBody<Data = Bytes> + Send + 'static,
         R::Error: Into<BoxError>,
     {
-        self.add(Member::layer(layer))
+        self.member(Member::layer(layer))
     }
 
     /// Adds a member inside of all that is there.
-    pub fn add(mut self, member: Member) -> Self {
+    pub fn member(mut self, member: Member) -> Self {
         self.members.push(member);
         self
     }
@@ -96,15 +96,15 @@ impl ChainBuilder {
     }
 
     fn at(mut self, name: &str, edit: impl FnOnce(&mut Vec<Member>, usize)) -> Self {
-        match self.members.iter().position(|member| member.name() == name) {
-            Some(at) => edit(&mut self.members, at),
-            None => {
-                let known = self.members.iter().map(|it| it.name().to_owned());
-                self.error.get_or_insert(BuildError::UnknownName {
-                    name: name.to_owned(),
-                    known: known.collect(),
-                });
-            }
+        let found = self.members.iter().position(|member| member.name() == name);
+        if let Some(at) = found {
+            edit(&mut self.members, at);
+        } else {
+            let known = self.members.iter().map(|it| it.name().to_owned());
+            self.error.get_or_insert(BuildError::UnknownName {
+                name: name.to_owned(),
+                known: known.collect(),
+            });
         }
         self
     }

@@ -56,14 +56,12 @@ struct Inner {
 
 impl Chain {
     /// A builder without members.
-    #[must_use]
     pub fn builder() -> ChainBuilder {
         ChainBuilder::new(Vec::new())
     }
 
     /// A builder with the members of this chain, which stays as it is. Members are shared, not
     /// copied: a limit that both chains have is one limit.
-    #[must_use]
     pub fn edit(&self) -> ChainBuilder {
         ChainBuilder::new(self.0.members.clone())
     }

@@ -47,6 +47,11 @@ impl CallEndpoint {
     /// # Safety
     ///
     /// That of any [`Start`](super::plan::Start); `object` is not used.
+    #[expect(clippy::needless_pass_by_value, reason = "that is what a `Start` is")]
+    #[expect(
+        clippy::cast_ptr_alignment,
+        reason = "the plan lays a slot out for its future"
+    )]
     pub(super) unsafe fn start(
         _object: *const (),
         exchange: &'static mut Exchange,
@@ -237,7 +242,7 @@ impl<E: Endpoint + 'static> Running<E> {
         // SAFETY: no level is live, or it is forgotten and never run again. The endpoint does not
         // move.
         unsafe {
-            let exchange = &mut *(&raw mut (*self.frame.block.as_ptr()).exchange);
+            let exchange = &mut (*self.frame.block.as_ptr()).exchange;
             (exchange, Pin::new_unchecked(self.endpoint.as_mut()))
         }
     }

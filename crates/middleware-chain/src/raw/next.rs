@@ -222,7 +222,7 @@ pub(super) unsafe fn poll(block: NonNull<Header>, at: usize, cx: &mut Context<'_
     unsafe {
         let level = level(block, at);
         if (*block.as_ptr()).live.get() & (1 << at) == 0 {
-            return Poll::Ready(answered(block, level));
+            return Poll::Ready(Ok(answered(block, level)));
         }
         let slot = block.as_ptr().cast::<u8>().add(level.offset);
         let result = ready!((level.poll)(slot, cx));
@@ -231,7 +231,7 @@ pub(super) unsafe fn poll(block: NonNull<Header>, at: usize, cx: &mut Context<'_
         if level.hooks.is_empty() {
             return Poll::Ready(result);
         }
-        Poll::Ready(leave(block, level, result))
+        Poll::Ready(Ok(leave(block, level, result)))
     }
 }
 
@@ -241,7 +241,7 @@ pub(super) unsafe fn poll(block: NonNull<Header>, at: usize, cx: &mut Context<'_
 ///
 /// That of [`poll`].
 #[cold]
-unsafe fn answered(block: NonNull<Header>, level: &Level) -> Result {
+unsafe fn answered(block: NonNull<Header>, level: &Level) -> Done {
     // SAFETY: the caller's promise.
     unsafe {
         let begun = (*block.as_ptr()).begun.get();
@@ -259,7 +259,7 @@ unsafe fn answered(block: NonNull<Header>, level: &Level) -> Result {
 ///
 /// That of [`poll`]; the level has hooks, and its future is dropped.
 #[inline(never)]
-unsafe fn leave(block: NonNull<Header>, level: &Level, result: Result) -> Result {
+unsafe fn leave(block: NonNull<Header>, level: &Level, result: Result) -> Done {
     // SAFETY: the caller's promise, and clause 2.
     unsafe {
         let bytes = block.as_ptr().cast::<u8>();
@@ -274,7 +274,7 @@ unsafe fn leave(block: NonNull<Header>, level: &Level, result: Result) -> Result
             let hook = &hooks[nth];
             (hook.after)(hook.object, &mut *exchange, bytes.add(hook.offset));
         }
-        Ok(done)
+        done
     }
 }
 

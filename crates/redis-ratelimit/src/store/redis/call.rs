@@ -36,8 +36,7 @@ pub(super) async fn send(
         let link = match guard.link_if_up() {
             Some(link) => link,
             None => match timeout_at(deadline, guard.link()).await {
-                Ok(Ok(link)) => link,
-                Ok(Err(cause)) => return Err(fault::of_connecting(&cause)),
+                Ok(link) => link.map_err(|cause| fault::of_connecting(&cause))?,
                 Err(_) => return Err(no_link(refused_with)),
             },
         };
