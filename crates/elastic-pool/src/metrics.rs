@@ -161,7 +161,7 @@ impl Default for Recorder {
     }
 }
 
-#[cfg(all(test, not(model)))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

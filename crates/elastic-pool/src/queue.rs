@@ -145,7 +145,7 @@ impl<T> Queue<T> {
     }
 }
 
-#[cfg(all(test, not(model)))]
+#[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
 

@@ -10,7 +10,7 @@ mod shared;
 mod shutdown;
 mod state;
 mod submit;
-#[cfg(all(test, not(model)))]
+#[cfg(test)]
 mod tests;
 mod worker;
 
