@@ -6,7 +6,7 @@ use redis::{Cmd, RedisError, Value};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::fault::{self, Remedy};
-use super::guard::{Guard, UnderWay};
+use super::guard::{Guard, Link, UnderWay};
 use super::script::Call;
 use crate::{Applied, Fault, FaultKind};
 
@@ -33,13 +33,7 @@ pub(super) async fn send(
     let mut source = None;
     let mut refused_with = None;
     loop {
-        let link = match guard.link_if_up() {
-            Some(link) => link,
-            None => match timeout_at(deadline, guard.link()).await {
-                Ok(link) => link.map_err(|cause| fault::of_connecting(&cause))?,
-                Err(_) => return Err(no_link(refused_with)),
-            },
-        };
+        let link = link(guard, deadline, &mut refused_with).await?;
         let command = source.as_ref().unwrap_or(command);
         let mut connection = link.connection.clone();
         let under_way = UnderWay::new(guard, &link, deadline - started);
@@ -84,11 +78,22 @@ pub(super) async fn send(
     }
 }
 
-/// There was no connection in time: the first one, or one to a server that does not refuse.
-fn no_link(refused_with: Option<RedisError>) -> Fault {
-    match refused_with {
-        Some(error) => failed(FaultKind::Unavailable, error),
-        None => Fault::new(FaultKind::Timeout, Applied::No),
+/// The connection: without a wait if it is up. If there is none in time, the fault is that of the
+/// first one, or that of the server which refused.
+async fn link(
+    guard: &Guard,
+    deadline: Instant,
+    refused_with: &mut Option<RedisError>,
+) -> Result<Link, Fault> {
+    if let Some(link) = guard.link_if_up() {
+        return Ok(link);
+    }
+    match timeout_at(deadline, guard.link()).await {
+        Ok(link) => link.map_err(|cause| fault::of_connecting(&cause)),
+        Err(_) => Err(match refused_with.take() {
+            Some(error) => failed(FaultKind::Unavailable, error),
+            None => Fault::new(FaultKind::Timeout, Applied::No),
+        }),
     }
 }
 
