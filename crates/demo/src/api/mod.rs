@@ -16,6 +16,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use ctxsvc::CtxLayer;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tower::ServiceBuilder;
 use tower_http::limit::RequestBodyLimitLayer;
@@ -46,6 +47,8 @@ pub fn router(store: Store, metrics: PrometheusHandle, last_error: &LastError) -
         )
         .route("/health/ready", get(health::ready))
         .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
+        // `x-request-timeout: 250ms` ends the request then, and what the database does for it.
+        .layer(CtxLayer::new())
         .layer(total_timeout(REQUEST_TIMEOUT));
     let import = Router::new()
         .route("/users/import", post(import::import))
