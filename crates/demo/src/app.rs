@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::server::{Limits, Server, Summary};
-use crate::store::{PostgresStore, SqliteStore, UserStore};
+use crate::store::{CachedStore, PostgresStore, SqliteStore, UserStore};
 use crate::telemetry;
 use crate::{Args, LastError, api, operator, quotas};
 
@@ -37,6 +37,7 @@ impl App {
     /// A [`StartError`] that says what to change.
     pub async fn start(args: &Args) -> Result<Self, StartError> {
         let (store, store_name) = open_store(args).await?;
+        let store = Arc::new(CachedStore::new(store));
         let quotas = quotas::layer(args).await?;
         let (listener, addr) = bind(SocketAddr::new(args.host, args.port)).await?;
         let (operator, operator_addr) = bind((Ipv4Addr::LOCALHOST, 0).into()).await?;

@@ -16,6 +16,7 @@ use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use ctxsvc::CtxLayer;
 use metrics_exporter_prometheus::PrometheusHandle;
 use redis_ratelimit::RateLimitLayer;
 use tower::ServiceBuilder;
@@ -52,6 +53,8 @@ pub fn router(
             get(users::read).put(users::update).delete(users::delete),
         )
         .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
+        // `x-request-timeout: 250ms` ends the request then, and what the database does for it.
+        .layer(CtxLayer::new())
         .layer(total_timeout(REQUEST_TIMEOUT));
     let import = Router::new()
         .route("/users/import", post(import::import))

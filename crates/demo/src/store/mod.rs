@@ -1,5 +1,6 @@
 //! Where users are kept: one trait, and a store for each database.
 
+mod cached;
 mod error;
 mod postgres;
 mod sql;
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use crate::user::{Draft, User};
 
+pub use cached::CachedStore;
 pub(crate) use error::version_mismatch;
 pub use error::{EMAIL_TAKEN, NOT_FOUND, REFUSED, UNAVAILABLE, VERSION_MISMATCH};
 pub use postgres::PostgresStore;
@@ -49,6 +51,13 @@ pub trait UserStore: Debug + Send + Sync + 'static {
     ///
     /// [`NOT_FOUND`] if there is none with this id.
     async fn get(&self, id: Uuid) -> Result<User>;
+
+    /// Reads those of several users that there are, in any order. The ids are all different.
+    ///
+    /// # Errors
+    ///
+    /// [`UNAVAILABLE`].
+    async fn get_many(&self, ids: &[Uuid]) -> Result<Vec<User>>;
 
     /// Reads up to `limit` users in the order of their ids, from the first one after `after`.
     ///

@@ -180,6 +180,18 @@ impl UserStore for PostgresStore {
         .await
     }
 
+    async fn get_many(&self, ids: &[Uuid]) -> Result<Vec<User>> {
+        bounded(async {
+            let mut lease = self.lease().await?;
+            let answer = sqlx::query_as("SELECT * FROM users WHERE id = ANY($1)")
+                .bind(ids)
+                .fetch_all(&mut *lease)
+                .await;
+            lease.answered(answer)
+        })
+        .await
+    }
+
     async fn list(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<User>> {
         bounded(async {
             let mut lease = self.lease().await?;

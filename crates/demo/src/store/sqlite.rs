@@ -152,6 +152,21 @@ impl UserStore for SqliteStore {
         Ok(user)
     }
 
+    async fn get_many(&self, ids: &[Uuid]) -> Result<Vec<User>> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut select: QueryBuilder<Sqlite> =
+            QueryBuilder::new("SELECT * FROM users WHERE id IN (");
+        let mut separated = select.separated(", ");
+        for id in ids {
+            separated.push_bind(*id);
+        }
+        select.push(")");
+        let select = select.build_query_as();
+        select.fetch_all(&self.readers).await.map_err(failed)
+    }
+
     async fn list(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<User>> {
         let users = sqlx::query_as(sql::LIST)
             .bind(after.unwrap_or(Uuid::nil()))

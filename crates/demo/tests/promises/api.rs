@@ -364,3 +364,58 @@ async fn health_and_metrics_answer() {
                 http_route=\"/users\",http_response_status_code=\"201\"}";
     assert!(text.contains(line), "{text}");
 }
+
+#[tokio::test]
+async fn several_users_are_read_at_once_in_the_order_asked_for() {
+    let routes = routes().await;
+    let mut ids = Vec::new();
+    for email in ["a@example.com", "b@example.com", "c@example.com"] {
+        let path = create(&routes, email).await;
+        ids.push(path.rsplit('/').next().expect("an id").to_owned());
+    }
+    let nobody = uuid_of_nobody();
+    let path = format!("/users?ids={},{nobody},{},{}", ids[2], ids[0], ids[2]);
+    let response = send(&routes, get(&path)).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let (_, page) = json(response).await;
+    let emails: Vec<_> = page["users"]
+        .as_array()
+        .expect("users")
+        .iter()
+        .map(|user| &user["email"])
+        .collect();
+    assert_eq!(emails, ["c@example.com", "a@example.com"]);
+
+    let too_many = vec![nobody.as_str(); 101].join(",");
+    for ids in ["", "1", "a,b", &too_many] {
+        let response = send(&routes, get(&format!("/users?ids={ids}"))).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{ids}");
+    }
+}
+
+fn uuid_of_nobody() -> String {
+    "01890000-0000-7000-8000-000000000000".to_owned()
+}
+
+#[tokio::test]
+async fn an_update_is_seen_at_once_by_who_has_read_before() {
+    let routes = routes().await;
+    let path = create(&routes, "ada@example.com").await;
+    for version in 1..4 {
+        let read = send(&routes, get(&path)).await;
+        assert_eq!(header(&read, "etag"), format!("\"{version}\""));
+        let update = request(Method::PUT, &path, ada());
+        let update = with_header(update, "if-match", &format!("\"{version}\""));
+        assert_eq!(send(&routes, update).await.status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_time_left_is_given_up_on_with_504() {
+    let routes = routes().await;
+    let late = with_header(get("/users"), "x-request-timeout", "0ms");
+    let response = send(&routes, late).await;
+    assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
+    let in_time = with_header(get("/users"), "x-request-timeout", "30s");
+    assert_eq!(send(&routes, in_time).await.status(), StatusCode::OK);
+}

@@ -1,6 +1,8 @@
 //! SQLite keeps the promises of a store, in a file and in memory.
 
-use demo::store::{SqliteStore, UserStore};
+use std::sync::Arc;
+
+use demo::store::{CachedStore, SqliteStore, UserStore};
 use tokio::task::JoinSet;
 
 use crate::support::TempDir;
@@ -11,6 +13,15 @@ mod in_a_file {
 
 mod in_memory {
     crate::conformance::conformance!(super::with_memory, cfg(test));
+}
+
+mod remembered {
+    crate::conformance::conformance!(super::with_cache, cfg(test));
+}
+
+async fn with_cache(promise: impl AsyncFn(&dyn UserStore)) {
+    let store = SqliteStore::in_memory().await.expect("memory");
+    promise(&CachedStore::new(Arc::new(store))).await;
 }
 
 async fn with_file(promise: impl AsyncFn(&dyn UserStore)) {

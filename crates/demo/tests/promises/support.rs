@@ -15,7 +15,7 @@ use axum::response::Response;
 use demo::LastError;
 use demo::api::router;
 use demo::server::{Limits, Server, Summary};
-use demo::store::SqliteStore;
+use demo::store::{CachedStore, SqliteStore};
 use http_body_util::BodyExt;
 use redis_ratelimit::{Limiter, RateLimitLayer};
 use serde_json::Value;
@@ -53,7 +53,7 @@ pub(crate) fn ndjson(users: usize) -> String {
 pub(crate) async fn routes() -> Router {
     let store = SqliteStore::in_memory().await.expect("memory");
     router(
-        Arc::new(store),
+        Arc::new(CachedStore::new(Arc::new(store))),
         RateLimitLayer::new(Limiter::memory()),
         demo::telemetry::metrics(),
         &LastError::default(),

@@ -1,0 +1,145 @@
+//! What a cache costs, and what a stampede costs the database.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bench::{Fact, Row, on_tokio};
+use ctxsvc::{Cached, Ctx, Load};
+
+const KEYS: u64 = 100_000;
+
+/// Ready at once, or after a while.
+struct Rows {
+    takes: Duration,
+    loads: Arc<AtomicU64>,
+}
+
+impl Rows {
+    fn ready() -> Self {
+        Self {
+            takes: Duration::ZERO,
+            loads: Arc::default(),
+        }
+    }
+}
+
+impl Load for Rows {
+    type Key = u64;
+    type Value = u64;
+    type Error = Infallible;
+
+    async fn load(&self, _ctx: &Ctx, key: &u64) -> Result<Option<u64>, Infallible> {
+        self.loads.fetch_add(1, Ordering::SeqCst);
+        if !self.takes.is_zero() {
+            tokio::time::sleep(self.takes).await;
+        }
+        Ok(Some(*key))
+    }
+}
+
+fn cached(capacity: u64) -> Cached<Rows> {
+    Cached::builder("rows", Rows::ready())
+        .capacity(capacity)
+        .ttl(Duration::from_secs(3_600))
+        .build()
+}
+
+fn quick(capacity: u64) -> quick_cache::sync::Cache<u64, Arc<u64>> {
+    quick_cache::sync::Cache::new(usize::try_from(capacity).expect("it is small"))
+}
+
+/// All keys in no order.
+fn key(nth: u64) -> u64 {
+    nth.wrapping_mul(0x9e37_79b9_7f4a_7c15) % KEYS
+}
+
+pub(crate) fn rows() -> Vec<Row> {
+    vec![hit(), miss()]
+}
+
+fn hit() -> Row {
+    Row::new("get what is remembered, 100 000 keys")
+        .ours("ctxsvc", |_| {
+            on_tokio(async || {
+                let (cached, ctx) = (cached(2 * KEYS), Ctx::root());
+                for key in 0..KEYS {
+                    let _ = cached.get(&ctx, &key).await;
+                }
+                let mut nth = 0;
+                async move || {
+                    nth += 1;
+                    cached.get(&ctx, &key(nth)).await.is_ok()
+                }
+            })
+        })
+        .peer("quick_cache, without a time to live", |_| {
+            on_tokio(async || {
+                let quick = quick(2 * KEYS);
+                (0..KEYS).for_each(|key| quick.insert(key, Arc::new(key)));
+                let mut nth = 0;
+                async move || {
+                    nth += 1;
+                    quick.get(&key(nth)).is_some()
+                }
+            })
+        })
+}
+
+fn miss() -> Row {
+    Row::new("get what has to be loaded and is ready")
+        .ours("ctxsvc", |_| {
+            on_tokio(async || {
+                let (cached, ctx, mut nth) = (cached(1_000), Ctx::root(), 0_u64);
+                async move || {
+                    nth += 1;
+                    cached.get(&ctx, &nth).await.is_ok()
+                }
+            })
+        })
+        .peer("quick_cache", |_| {
+            on_tokio(async || {
+                let (quick, mut nth) = (quick(1_000), 0_u64);
+                async move || {
+                    nth += 1;
+                    let loaded = async { Ok::<_, Infallible>(Arc::new(nth)) };
+                    quick.get_or_insert_async(&nth, loaded).await.is_ok()
+                }
+            })
+        })
+}
+
+/// How much longer than the load the last of ten thousand callers waits.
+pub(crate) fn herd() -> Fact {
+    Fact::new("milliseconds that the last of 10 000 waits beyond a load of 100 ms").of(
+        "ctxsvc",
+        || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_time()
+                .build();
+            runtime.expect("a runtime").block_on(async {
+                let takes = Duration::from_millis(100);
+                let loads = Arc::new(AtomicU64::new(0));
+                let rows = Rows {
+                    takes,
+                    loads: Arc::clone(&loads),
+                };
+                let cached = Cached::builder("rows", rows).build();
+                let started = tokio::time::Instant::now();
+                let asking: Vec<_> = (0..10_000)
+                    .map(|_| {
+                        let cached = cached.clone();
+                        tokio::spawn(async move { cached.get(&Ctx::root(), &1).await.is_ok() })
+                    })
+                    .collect();
+                for asking in asking {
+                    assert!(asking.await.expect("no panic"));
+                }
+                assert_eq!(loads.load(Ordering::SeqCst), 1);
+                (started.elapsed() - takes).as_secs_f64() * 1e3
+            })
+        },
+    )
+}

@@ -1,0 +1,302 @@
+//! What a context costs.
+
+use std::future::ready;
+use std::hint::black_box;
+use std::sync::Arc;
+use std::task::{Context, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bench::{Operation, Row, batch, each, on_tokio};
+use ctxsvc::{CancelGuard, Ctx};
+use tokio::task::yield_now;
+use tokio_util::sync::CancellationToken;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+pub(crate) fn rows() -> Vec<Row> {
+    let mut rows = vec![
+        derive_until(),
+        derive_for(),
+        checked(1),
+        checked(10),
+        contended(),
+    ];
+    rows.extend([check(), run_ready(), run_waiting(), values()]);
+    rows.extend([cancel_unwatched(), cancel_watched(), cancel_children()]);
+    rows
+}
+
+fn derive_until() -> Row {
+    Row::new("derive with a deadline")
+        .ours("ctxsvc", |_| {
+            let (ctx, guard) = Ctx::root().cancellable();
+            let at = Instant::now() + HOUR;
+            each(move || {
+                let _kept = &guard;
+                ctx.with_deadline(at)
+            })
+        })
+        .peer("tokio-util token and Instant", |_| {
+            let token = CancellationToken::new();
+            let at = Instant::now() + HOUR;
+            each(move || (token.child_token(), at))
+        })
+}
+
+fn derive_for() -> Row {
+    Row::new("derive with a timeout")
+        .ours("ctxsvc", |_| {
+            let (ctx, guard) = Ctx::root().cancellable();
+            each(move || {
+                let _kept = &guard;
+                ctx.with_timeout(HOUR)
+            })
+        })
+        .peer("tokio-util token and Instant", |_| {
+            let token = CancellationToken::new();
+            each(move || (token.child_token(), Instant::now() + HOUR))
+        })
+        .peer("tokio-util token and Sleep", |_| {
+            on_tokio(async || {
+                let token = CancellationToken::new();
+                async move || (token.child_token(), tokio::time::sleep(HOUR))
+            })
+        })
+}
+
+fn scopes(depth: usize) -> (Ctx, Vec<CancelGuard>) {
+    let (mut ctx, mut guards) = (Ctx::root(), Vec::new());
+    for _ in 0..depth {
+        let (child, guard) = ctx.cancellable();
+        guards.push(guard);
+        ctx = child;
+    }
+    (ctx, guards)
+}
+
+fn tokens(depth: usize) -> Vec<CancellationToken> {
+    let mut tokens = vec![CancellationToken::new()];
+    while tokens.len() < depth {
+        tokens.push(tokens[tokens.len() - 1].child_token());
+    }
+    tokens
+}
+
+fn checked(depth: usize) -> Row {
+    Row::new(format!("is it cancelled, scopes: {depth}"))
+        .ours("ctxsvc", move |_| {
+            let (ctx, guards) = scopes(depth);
+            each(move || {
+                let _kept = &guards;
+                black_box(&ctx).is_cancelled()
+            })
+        })
+        .peer("tokio-util", move |_| {
+            let tokens = tokens(depth);
+            each(move || black_box(&tokens[depth - 1]).is_cancelled())
+        })
+}
+
+fn check() -> Row {
+    Row::new("check with a deadline")
+        .ours("ctxsvc", |_| {
+            let ctx = Ctx::root().with_timeout(HOUR);
+            each(move || black_box(&ctx).check().is_ok())
+        })
+        .peer("a clock read", |_| {
+            let at = Instant::now() + HOUR;
+            each(move || Instant::now() < black_box(at))
+        })
+}
+
+fn contended() -> Row {
+    fn on_four_threads(ask: impl Fn() -> bool + Send + Sync + 'static) -> impl Operation {
+        let ask = Arc::new(ask);
+        batch(move |count| {
+            thread::scope(|scope| {
+                for _ in 0..4 {
+                    let ask = Arc::clone(&ask);
+                    scope.spawn(move || {
+                        for _ in 0..count {
+                            black_box(ask());
+                        }
+                    });
+                }
+            });
+        })
+    }
+    Row::new("is it cancelled, four threads, four times each")
+        .ours("ctxsvc", |_| {
+            let (ctx, guards) = scopes(1);
+            on_four_threads(move || {
+                let _kept = &guards;
+                ctx.is_cancelled()
+            })
+        })
+        .peer("tokio-util", |_| {
+            let token = CancellationToken::new();
+            on_four_threads(move || token.is_cancelled())
+        })
+}
+
+fn run_ready() -> Row {
+    Row::new("run a future that is ready")
+        .ours("ctxsvc", |_| {
+            on_tokio(async || {
+                let (ctx, guard) = Ctx::root().with_timeout(HOUR).cancellable();
+                guard.disarm();
+                async move || ctx.run(ready(1)).await.is_ok()
+            })
+        })
+        .peer("timeout(run_until_cancelled)", |_| {
+            on_tokio(async || {
+                let token = CancellationToken::new();
+                async move || {
+                    tokio::time::timeout(HOUR, token.run_until_cancelled(ready(1)))
+                        .await
+                        .is_ok()
+                }
+            })
+        })
+}
+
+fn run_waiting() -> Row {
+    Row::new("run a future of two polls")
+        .ours("ctxsvc", |_| {
+            on_tokio(async || {
+                let (ctx, guard) = Ctx::root().with_timeout(HOUR).cancellable();
+                guard.disarm();
+                async move || ctx.run(yield_now()).await.is_ok()
+            })
+        })
+        .peer("timeout(run_until_cancelled)", |_| {
+            on_tokio(async || {
+                let token = CancellationToken::new();
+                async move || {
+                    tokio::time::timeout(HOUR, token.run_until_cancelled(yield_now()))
+                        .await
+                        .is_ok()
+                }
+            })
+        })
+}
+
+/// Nine of other types lie above it.
+struct Layer<const N: usize>;
+
+fn values() -> Row {
+    Row::new("the oldest of ten values")
+        .ours("ctxsvc", |_| {
+            let ctx = Ctx::root().with_value(1_u64);
+            let ctx = ctx
+                .with_value(Layer::<1>)
+                .with_value(Layer::<2>)
+                .with_value(Layer::<3>);
+            let ctx = ctx
+                .with_value(Layer::<4>)
+                .with_value(Layer::<5>)
+                .with_value(Layer::<6>);
+            let ctx = ctx
+                .with_value(Layer::<7>)
+                .with_value(Layer::<8>)
+                .with_value(Layer::<9>);
+            each(move || black_box(&ctx).value::<u64>().copied())
+        })
+        .peer("a list of ten, walked", |_| {
+            let list: Vec<Box<dyn std::any::Any>> = (0..9)
+                .map(|_| -> Box<dyn std::any::Any> { Box::new(()) })
+                .chain([Box::new(1_u64) as _])
+                .collect();
+            each(move || {
+                let mut values = black_box(&list).iter();
+                values
+                    .find_map(|value| value.downcast_ref::<u64>())
+                    .copied()
+            })
+        })
+}
+
+fn cancel_unwatched() -> Row {
+    Row::new("cancel children that nobody waits for, and drop them")
+        .sizes([100, 10_000])
+        .ours("ctxsvc", |size| {
+            each(move || {
+                let (ctx, guard) = Ctx::root().cancellable();
+                let children: Vec<_> = (0..size)
+                    .map(|_| ctx.with_value(1_u8).cancellable())
+                    .collect();
+                guard.cancel();
+                children.len()
+            })
+        })
+        .peer("tokio-util", |size| {
+            each(move || {
+                let token = CancellationToken::new();
+                let children: Vec<_> = (0..size).map(|_| token.child_token()).collect();
+                token.cancel();
+                children.len()
+            })
+        })
+}
+
+fn cancel_watched() -> Row {
+    Row::new("cancel one that many wait for")
+        .sizes([100, 10_000])
+        .ours("ctxsvc", |size| {
+            each(move || {
+                let (ctx, guard) = Ctx::root().cancellable();
+                let mut waiting: Vec<_> = (0..size).map(|_| ctx.done()).collect();
+                let mut cx = Context::from_waker(Waker::noop());
+                for waiting in &mut waiting {
+                    let _ = std::pin::Pin::new(waiting).poll(&mut cx);
+                }
+                guard.cancel();
+                waiting.len()
+            })
+        })
+        .peer("tokio-util", |size| {
+            each(move || {
+                let token = CancellationToken::new();
+                let mut waiting: Vec<_> = (0..size).map(|_| Box::pin(token.cancelled())).collect();
+                let mut cx = Context::from_waker(Waker::noop());
+                for waiting in &mut waiting {
+                    let _ = waiting.as_mut().poll(&mut cx);
+                }
+                token.cancel();
+                waiting.len()
+            })
+        })
+}
+
+fn cancel_children() -> Row {
+    Row::new("cancel children with one who waits for each")
+        .sizes([100, 10_000])
+        .ours("ctxsvc", |size| {
+            each(move || {
+                let (ctx, guard) = Ctx::root().cancellable();
+                let children: Vec<_> = (0..size).map(|_| ctx.cancellable()).collect();
+                let mut waiting: Vec<_> = children.iter().map(|(ctx, _)| ctx.done()).collect();
+                let mut cx = Context::from_waker(Waker::noop());
+                for waiting in &mut waiting {
+                    let _ = std::pin::Pin::new(waiting).poll(&mut cx);
+                }
+                guard.cancel();
+                waiting.len()
+            })
+        })
+        .peer("tokio-util", |size| {
+            each(move || {
+                let token = CancellationToken::new();
+                let children: Vec<_> = (0..size).map(|_| token.child_token()).collect();
+                let mut waiting: Vec<_> =
+                    children.iter().map(|it| Box::pin(it.cancelled())).collect();
+                let mut cx = Context::from_waker(Waker::noop());
+                for waiting in &mut waiting {
+                    let _ = waiting.as_mut().poll(&mut cx);
+                }
+                token.cancel();
+                waiting.len()
+            })
+        })
+}

@@ -1,0 +1,15 @@
+//! A context beside the token of tokio-util and others, and a cache beside others:
+//! `cargo xtask bench ctxsvc`.
+
+mod cache;
+mod context;
+
+use std::process::ExitCode;
+
+use bench::Bench;
+
+fn main() -> ExitCode {
+    let rows = context::rows().into_iter().chain(cache::rows());
+    let bench = rows.fold(Bench::new("ctxsvc"), Bench::row);
+    bench.fact(cache::herd()).run()
+}
