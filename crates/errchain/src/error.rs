@@ -274,7 +274,10 @@ impl Error {
         self
     }
 
-    #[inline]
+    // A value that is handed over in memory is stored in parts and loaded as a whole, for which
+    // processors wait longer than the rest of this takes.
+    #[allow(clippy::inline_always, reason = "measured: see above")]
+    #[inline(always)]
     fn field_at(mut self, key: &'static str, value: Value, is_public: bool) -> Self {
         self.handle
             .push(|| Record::Field(Field::new(key, value, is_public)));

@@ -79,8 +79,9 @@ impl Log {
         // only when it is filled; behind the last one the pointer is one past the end.
         unsafe {
             let slot = (*this).slot;
-            slot.write(make());
-            (*this).owns_memory |= slot.as_ref().owns_memory();
+            let record = make();
+            (*this).owns_memory |= record.owns_memory();
+            slot.write(record);
             (*this).slot = slot.add(1);
             (*this).left -= 1;
             slot
