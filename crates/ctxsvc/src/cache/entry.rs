@@ -16,7 +16,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The last answer of a key and what has failed since.
 pub(super) struct Entry<V, E: Error + 'static> {
     pub(super) answer: Option<Answer<V>>,
-    pub(super) trouble: Option<Trouble<E>>,
+    /// Rarely there, and then shared: an entry is copied for each who asks.
+    pub(super) trouble: Option<Arc<Trouble<E>>>,
 }
 
 pub(super) struct Answer<V> {
@@ -27,7 +28,6 @@ pub(super) struct Answer<V> {
 }
 
 /// A failure that is not asked to repeat itself before its time.
-#[derive(Clone)]
 pub(super) struct Trouble<E: Error + 'static> {
     pub(super) error: CacheError<E>,
     retry_at: Instant,
@@ -48,17 +48,17 @@ impl<V, E: Error + 'static> Entry<V, E> {
     }
 
     /// The same answer as before, if it may still be given, and one failure more.
-    pub(super) fn failed(before: Option<&Arc<Self>>, error: CacheError<E>, now: Instant) -> Self {
+    pub(super) fn failed(before: Option<&Self>, error: CacheError<E>, now: Instant) -> Self {
         let trouble = before.and_then(|entry| entry.trouble.as_ref());
         let pause = trouble.map_or(FIRST_PAUSE, |it| (it.pause * 2).min(LONGEST_PAUSE));
         let answer = before.and_then(|entry| entry.answer.as_ref());
         Self {
             answer: answer.filter(|answer| answer.stale_until > now).cloned(),
-            trouble: Some(Trouble {
+            trouble: Some(Arc::new(Trouble {
                 error,
                 retry_at: now + pause,
                 pause,
-            }),
+            })),
         }
     }
 
@@ -87,7 +87,16 @@ impl<V, E: Error + 'static> Entry<V, E> {
     }
 }
 
-// Not derived: the value need not be `Clone`.
+// Not derived: neither the value nor its error need be `Clone`.
+impl<V, E: Error + 'static> Clone for Entry<V, E> {
+    fn clone(&self) -> Self {
+        Self {
+            answer: self.answer.clone(),
+            trouble: self.trouble.clone(),
+        }
+    }
+}
+
 impl<V> Clone for Answer<V> {
     fn clone(&self) -> Self {
         Self {

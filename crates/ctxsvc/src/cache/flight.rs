@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
@@ -12,7 +12,7 @@ use crate::{CancelGuard, Ctx};
 
 /// A load that is under way. It ends as a context does: once, and for all who wait.
 pub(super) struct Flight<T> {
-    outcome: OnceLock<Arc<T>>,
+    outcome: OnceLock<T>,
     ended: Ctx,
     end: CancelGuard,
 }
@@ -28,16 +28,16 @@ impl<T> Flight<T> {
     }
 
     /// The first outcome counts.
-    pub(super) fn end(&self, outcome: Arc<T>) {
+    pub(super) fn end(&self, outcome: T) {
         let _ = self.outcome.set(outcome);
         self.end.cancel();
     }
 
-    pub(super) fn outcome(&self) -> Option<&Arc<T>> {
+    pub(super) fn outcome(&self) -> Option<&T> {
         self.outcome.get()
     }
 
-    pub(super) async fn wait(&self) -> &Arc<T> {
+    pub(super) async fn wait(&self) -> &T {
         self.ended.done().await;
         self.outcome.get().expect("a flight ends with its outcome")
     }

@@ -123,11 +123,11 @@ impl<L: Load> Landing<L> {
             Ok(Some(value)) => L::weight(value),
             _ => 1,
         };
-        let entry = Arc::new(match loaded {
+        let entry = match loaded {
             Ok(value) => Entry::loaded(value.map(Arc::new), policy, now),
             Err(error) => Entry::failed(memory.peek(&self.key).as_ref(), error, now),
-        });
-        let remember = || memory.insert(&self.key, Arc::clone(&entry), weight);
+        };
+        let remember = || memory.insert(&self.key, entry.clone(), weight);
         let evicted = flights.land(&self.key, &self.flight, remember);
         self.flight.end(entry);
         drop(evicted);
@@ -139,7 +139,7 @@ impl<L: Load> Drop for Landing<L> {
         if self.flight.outcome().is_none() {
             let abandoned = Entry::failed(None, CacheError::Abandoned, Instant::now());
             self.shared.flights.land(&self.key, &self.flight, || ());
-            self.flight.end(Arc::new(abandoned));
+            self.flight.end(abandoned);
         }
         self.shared.running.send_modify(|running| *running -= 1);
     }

@@ -1,7 +1,6 @@
 //! The memory level: decoded values, bounded by weight. The one place that knows of `quick_cache`.
 
 use std::hash::Hash;
-use std::sync::Arc;
 
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, Lifecycle, Weighter};
@@ -11,8 +10,9 @@ pub(super) struct Memory<K, T> {
     cache: Option<Cache<K, Weighed<T>, ByWeight>>,
 }
 
+#[derive(Clone)]
 pub(super) struct Weighed<T> {
-    entry: Arc<T>,
+    entry: T,
     weight: u64,
 }
 
@@ -25,7 +25,7 @@ pub(super) type Evicted<K, T> = (
     <DefaultLifecycle<K, Weighed<T>> as Lifecycle<K, Weighed<T>>>::RequestState,
 );
 
-impl<K: Eq + Hash + Clone, T> Memory<K, T> {
+impl<K: Eq + Hash + Clone, T: Clone> Memory<K, T> {
     pub(super) fn new(capacity: u64) -> Self {
         // An estimate of how many there will be, from which the shards are made.
         let items = usize::try_from(capacity.clamp(1, 1 << 20)).expect("it is small");
@@ -36,17 +36,17 @@ impl<K: Eq + Hash + Clone, T> Memory<K, T> {
         Self { cache }
     }
 
-    pub(super) fn get(&self, key: &K) -> Option<Arc<T>> {
+    pub(super) fn get(&self, key: &K) -> Option<T> {
         Some(self.cache.as_ref()?.get(key)?.entry)
     }
 
     /// As `get`, without being an argument for keeping it.
-    pub(super) fn peek(&self, key: &K) -> Option<Arc<T>> {
+    pub(super) fn peek(&self, key: &K) -> Option<T> {
         Some(self.cache.as_ref()?.peek(key)?.entry)
     }
 
     /// What weighs more than there is room for is not kept.
-    pub(super) fn insert(&self, key: &K, entry: Arc<T>, weight: u64) -> Evicted<K, T> {
+    pub(super) fn insert(&self, key: &K, entry: T, weight: u64) -> Evicted<K, T> {
         let Some(cache) = &self.cache else {
             return Default::default();
         };
@@ -69,14 +69,5 @@ impl<K, T> Weighter<K, Weighed<T>> for ByWeight {
     fn weight(&self, _key: &K, weighed: &Weighed<T>) -> u64 {
         // What weighs nothing would never be evicted.
         weighed.weight.max(1)
-    }
-}
-
-impl<T> Clone for Weighed<T> {
-    fn clone(&self) -> Self {
-        Self {
-            entry: Arc::clone(&self.entry),
-            weight: self.weight,
-        }
     }
 }

@@ -159,8 +159,10 @@ impl<L: Load> Cached<L> {
         let Some(entry) = self.shared.memory.get(key) else {
             return Seen::Missing(None);
         };
-        if let Some(answer) = entry.fresh(now) {
-            return Seen::Answer(Ok(hit(answer, Source::Memory)));
+        if entry.fresh(now).is_some() {
+            // Moved out: each count of a value that many read is a cache line from elsewhere.
+            let value = entry.answer.and_then(|answer| answer.value);
+            return Seen::Answer(Ok(value.map(|value| Hit::new(value, Source::Memory))));
         }
         match (entry.stale(now), entry.held_back(now)) {
             (Some(value), Some(_)) => Seen::Answer(Ok(Some(Hit::stale(value)))),
@@ -202,7 +204,7 @@ impl<L: Load> Cached<L> {
 }
 
 /// What a flight has brought, or what stands in for it.
-fn landed<L: Load>(entry: &Arc<EntryOf<L>>, stale: Option<Arc<L::Value>>) -> Answered<L> {
+fn landed<L: Load>(entry: &EntryOf<L>, stale: Option<Arc<L::Value>>) -> Answered<L> {
     match (&entry.trouble, &entry.answer, stale) {
         (Some(_), _, Some(stale)) => Ok(Some(Hit::stale(stale))),
         (Some(trouble), _, None) => Err(trouble.error.clone()),
