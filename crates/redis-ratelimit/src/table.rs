@@ -186,6 +186,23 @@ impl<V> Shard<V> {
         }
     }
 
+    /// Makes room without forgetting what still counts. An error says when there will be some.
+    pub(crate) fn room_without_loss(&mut self, now: u64) -> Result<(), u64> {
+        if self.entries.len() < self.capacity {
+            return Ok(());
+        }
+        let entries = self.entries.iter().enumerate();
+        let first = entries.min_by_key(|(_, entry)| entry.expires);
+        match first.map(|(index, entry)| (index, entry.expires)) {
+            Some((_, expires)) if expires > now => Err(expires),
+            Some((index, _)) => {
+                self.remove_at(index);
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
     fn next_look(&mut self) -> usize {
         self.cursor = if self.cursor + 1 < self.entries.len() {
             self.cursor + 1

@@ -15,7 +15,8 @@ const CAPACITY: usize = 1_000_000;
 ///
 /// A clone is another handle to the same store. When it is full, a new key makes it forget the
 /// one of a few others that had the least to remember, and [`forgotten`](Self::forgotten) counts
-/// it: raise the capacity if that is not zero. Keys are counted, whatever their length: where
+/// it: raise the capacity if that is not zero. Slots that are held are not forgotten: when there is
+/// no room for more of them, an `acquire` of a new key is denied. Keys are counted, whatever their length: where
 /// strangers choose long ones, use a digest.
 ///
 /// # Performance
@@ -148,10 +149,18 @@ impl MemoryStore {
         let now = self.now_us();
         let place = self.shared.leases.locate(id);
         let mut shard = self.shared.leases.lock(place);
-        let mut leases = shard
-            .find(place, id, now)
-            .map(std::mem::take)
-            .unwrap_or_default();
+        let known = shard.find(place, id, now).map(std::mem::take);
+        if known.is_none()
+            && let Err(room_at) = shard.room_without_loss(now)
+        {
+            // A slot that is forgotten while it is held would be given away twice.
+            return Slot {
+                acquired: false,
+                held: slots.slots.into(),
+                wait_us: room_at.saturating_sub(now),
+            };
+        }
+        let mut leases = known.unwrap_or_default();
         let slot = slots.acquire(&mut leases, permit, now);
         let expires = leases.last_end();
         shard.put(place, id, leases, expires, now);

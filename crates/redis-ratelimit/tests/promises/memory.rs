@@ -1,6 +1,8 @@
 //! The memory store: what all stores promise, and its own bounds.
 
-use redis_ratelimit::{Check, Limiter, MemoryStore, Policy, Quota};
+use std::time::Duration;
+
+use redis_ratelimit::{Check, Concurrency, Limiter, MemoryStore, Policy, Quota};
 
 crate::conformance::conformance!((Limiter::memory(), ()));
 
@@ -28,4 +30,23 @@ async fn all_handles_to_a_store_share_its_counts_and_stores_do_not() {
     assert!(!limiter.clone().check(check).await.is_admitted());
     assert!(!same_store.check(check).await.is_admitted());
     assert!(Limiter::memory().check(check).await.is_admitted());
+}
+
+#[tokio::test]
+async fn a_slot_that_is_held_is_not_forgotten_when_the_store_is_full() {
+    let store = MemoryStore::with_capacity(64);
+    let limiter = Limiter::builder().memory(store).build();
+    let slots = Concurrency::new("slots", 1, Duration::from_secs(10)).expect("a lease");
+    let mut permits = Vec::new();
+    for key in 0..500_u32 {
+        if let Ok(permit) = limiter.acquire(&slots, &key.to_le_bytes()).await {
+            permits.push((key, permit));
+        }
+    }
+    assert!((1..=64).contains(&permits.len()), "{}", permits.len());
+    for (key, permit) in permits {
+        assert!(permit.is_held());
+        let again = limiter.acquire(&slots, &key.to_le_bytes()).await;
+        assert!(again.is_err(), "{key} was given twice");
+    }
 }
