@@ -161,7 +161,7 @@ impl Default for Recorder {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(model)))]
 mod tests {
     use super::*;
 

@@ -1,21 +1,28 @@
-//! What threads meet in. Everything shared between them takes its types from here, so that there is
-//! one place to put others in.
+//! The synchronisation primitives of this crate: loom's while it checks a model, std's otherwise.
+//!
+//! Everything shared between threads takes its types from here, or loom cannot see it.
+
+#[cfg(all(test, model))]
+use loom as primitives;
+#[cfg(not(all(test, model)))]
+use std as primitives;
 
 use std::sync::PoisonError;
 use std::time::Instant;
 
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::{self, Thread};
+pub(crate) use primitives::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use primitives::thread::{self, Thread};
+pub(crate) use primitives::thread_local;
 
 /// A lock that a panic cannot poison: none of the caller's code runs under one.
 #[derive(Debug)]
-pub(crate) struct Mutex<T>(std::sync::Mutex<T>);
+pub(crate) struct Mutex<T>(primitives::sync::Mutex<T>);
 
-pub(crate) type MutexGuard<'a, T> = std::sync::MutexGuard<'a, T>;
+pub(crate) type MutexGuard<'a, T> = primitives::sync::MutexGuard<'a, T>;
 
 impl<T> Mutex<T> {
     pub(crate) fn new(value: T) -> Self {
-        Self(std::sync::Mutex::new(value))
+        Self(primitives::sync::Mutex::new(value))
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
@@ -73,6 +80,7 @@ impl std::task::Wake for Parker {
 }
 
 /// Sleeps once, perhaps for no reason. Says whether there is time left.
+#[cfg(not(all(test, model)))]
 fn sleep(end: Option<Instant>) -> bool {
     let Some(end) = end else {
         thread::park();
@@ -84,4 +92,13 @@ fn sleep(end: Option<Instant>) -> bool {
     }
     thread::park_timeout(left);
     true
+}
+
+/// In a model every limit is reached at once: loom then tries it before and after all else.
+#[cfg(all(test, model))]
+fn sleep(end: Option<Instant>) -> bool {
+    if end.is_none() {
+        thread::park();
+    }
+    end.is_none()
 }

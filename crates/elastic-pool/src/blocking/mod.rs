@@ -10,7 +10,7 @@ mod shared;
 mod shutdown;
 mod state;
 mod submit;
-#[cfg(test)]
+#[cfg(all(test, not(model)))]
 mod tests;
 mod worker;
 

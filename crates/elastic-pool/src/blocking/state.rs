@@ -393,7 +393,7 @@ impl State {
     }
 
     /// Whether the invariant at the head of this file holds.
-    #[cfg(test)]
+    #[cfg(all(test, not(model)))]
     pub(super) fn keeps_its_invariant(&self) -> bool {
         let may_be_started = self.workers < self.settings.max && self.retry_at == 0;
         let somebody_could_come = !self.sleepers.is_empty() || may_be_started;

@@ -8,10 +8,12 @@ use super::seat::Worker;
 use super::shared::Shared;
 use super::state::{Effects, Turn};
 use crate::job::{Tally, discard};
+use crate::sync::thread_local;
 
 thread_local! {
     /// Where the pool lies whose worker this thread is: null for others.
-    static POOL: Cell<*const Shared> = const { Cell::new(std::ptr::null()) };
+    #[allow(clippy::missing_const_for_thread_local, reason = "loom's has no such form")]
+    static POOL: Cell<*const Shared> = Cell::new(std::ptr::null());
 }
 
 /// Whether the calling thread is a worker of this pool.
