@@ -48,9 +48,11 @@ impl Parker {
 
     /// Ends the sleep, or the next one.
     pub(crate) fn unpark(&self) {
-        // ORDERING: Release, so that who wakes up sees what was done before.
-        self.notified.store(true, Ordering::Release);
-        self.thread.unpark();
+        // ORDERING: Release, so that who wakes up sees what was done before. A swap, because the
+        // first of several is enough.
+        if !self.notified.swap(true, Ordering::Release) {
+            self.thread.unpark();
+        }
     }
 
     /// Sleeps until somebody calls [`unpark`](Self::unpark), or until `end`. Says whether it was

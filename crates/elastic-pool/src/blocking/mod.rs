@@ -3,6 +3,8 @@
 mod backlog;
 mod builder;
 mod keeper;
+#[cfg(all(test, model))]
+mod loom_tests;
 mod pool;
 mod seat;
 mod settings;

@@ -1,0 +1,133 @@
+//! The steps in which threads meet, in every order: submission, sleep, exit, hand-over of a result,
+//! cancellation and shutdown.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use super::Pool;
+use crate::clock::Clock;
+use crate::sync::Parker;
+use crate::{CancelReason, JobError, OnFull, Shutdown};
+
+/// A pool whose threads are loom's. In a model every time limit is reached at once, so a worker
+/// that sleeps also leaves.
+fn pool(workers: std::ops::RangeInclusive<usize>, queue: usize) -> Pool {
+    Pool::builder()
+        .workers(workers)
+        .queue(queue)
+        .on_full(OnFull::Wait)
+        .idle_timeout(Duration::ZERO)
+        .clock(Clock::stopped(Instant::now(), &Arc::new(AtomicU64::new(1))))
+        .start_with(|_, main| {
+            loom::thread::spawn(main);
+            Ok(())
+        })
+        .build()
+        .expect("the settings are in range")
+}
+
+fn model(check: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    // More interruptions than three in one run find nothing that fewer do not, as a rule.
+    builder.preemption_bound = Some(3);
+    builder.max_branches = 100_000;
+    builder.check(check);
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    let parker = Arc::new(Parker::current());
+    let waker = Waker::from(Arc::clone(&parker));
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        parker.park(None);
+    }
+}
+
+#[test]
+fn a_job_and_a_worker_that_leaves_meet() {
+    model(|| {
+        let pool = pool(0..=1, 4);
+        let first = pool.try_submit(|| 1).expect("there is room");
+        assert_eq!(first.join().expect("it runs"), 1);
+        // The worker is falling asleep, asleep or gone.
+        let second = pool.try_submit(|| 2).expect("there is room");
+        assert_eq!(second.join().expect("it runs"), 2);
+    });
+}
+
+#[test]
+fn two_submissions_to_one_sleeper_both_run() {
+    model(|| {
+        let pool = pool(1..=1, 4);
+        let other = pool.clone();
+        let rival = loom::thread::spawn(move || {
+            other
+                .try_submit(|| 1)
+                .expect("there is room")
+                .join()
+                .expect("it runs")
+        });
+        let ours = pool.try_submit(|| 2).expect("there is room");
+        assert_eq!(ours.join().expect("it runs"), 2);
+        assert_eq!(rival.join().expect("no rival panics"), 1);
+    });
+}
+
+#[test]
+fn a_job_that_is_cancelled_while_it_is_fetched_ends_once() {
+    model(|| {
+        let pool = pool(0..=1, 4);
+        let handle = pool.try_submit(|| 1).expect("there is room");
+        let was_cancelled = handle.cancel();
+        match handle.join() {
+            Ok(1) => assert!(!was_cancelled),
+            Err(JobError::Cancelled(CancelReason::Requested)) => assert!(was_cancelled),
+            other => panic!("{other:?}"),
+        }
+        let metrics = pool.metrics();
+        assert_eq!(metrics.completed + metrics.cancelled, 1);
+    });
+}
+
+#[test]
+fn a_handle_that_is_awaited_while_its_job_ends_is_woken() {
+    model(|| {
+        let pool = pool(0..=1, 4);
+        let handle = pool.try_submit(|| 1).expect("there is room");
+        assert_eq!(block_on(handle).expect("it runs"), 1);
+    });
+}
+
+#[test]
+fn a_submission_that_waits_for_room_gets_it() {
+    model(|| {
+        let pool = pool(0..=1, 1);
+        pool.execute(|| ()).expect("the pool is open");
+        let second = block_on(pool.submit(|| 2)).expect("the pool is open");
+        assert_eq!(second.join().expect("it runs"), 2);
+    });
+}
+
+#[test]
+fn a_job_that_races_with_shutdown_runs_or_comes_back() {
+    model(|| {
+        let pool = pool(0..=1, 4);
+        let other = pool.clone();
+        let rival = loom::thread::spawn(move || other.try_submit(|| 1).ok());
+        let report = pool.shutdown_blocking(Shutdown::Cancel(Duration::ZERO));
+        drop(report);
+        if let Some(handle) = rival.join().expect("no rival panics") {
+            match handle.join() {
+                Ok(1) | Err(JobError::Cancelled(CancelReason::Shutdown)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    });
+}
