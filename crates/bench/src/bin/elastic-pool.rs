@@ -1,0 +1,229 @@
+//! What a pool of threads costs: ours beside tokio's blocking pool, rayon, blocking, rusty_pool and
+//! two threads on a bounded crossbeam channel.
+//!
+//! A peer without a handle is asked for none, and ours is there in both forms.
+
+use std::process::ExitCode;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bench::{Bench, Fact, Operation, Row, batch, each};
+use elastic_pool::blocking::Pool;
+use tokio::runtime::{Builder, Runtime};
+
+/// As many threads as the machine of the figures has processors.
+const THREADS: usize = 2;
+
+fn main() -> ExitCode {
+    Bench::new("elastic-pool")
+        .row(tiny_with_handle())
+        .row(tiny_without_handle())
+        .row(call())
+        .row(burst("burst of 1000 x 1 ms, 64 workers", 64))
+        .row(burst("burst of 1000 x 1 ms, 512 workers", 512))
+        .fact(trickle())
+        .run()
+}
+
+fn ours(workers: usize) -> Pool {
+    let pool = Pool::builder().workers(0..=workers).build();
+    pool.expect("the settings are in range")
+}
+
+fn tokio(workers: usize) -> Runtime {
+    Builder::new_current_thread()
+        .max_blocking_threads(workers)
+        .build()
+        .expect("a runtime")
+}
+
+fn rayon(workers: usize) -> rayon::ThreadPool {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(workers).build();
+    pool.expect("threads")
+}
+
+/// Tiny jobs from one producer, which waits for the last: with one worker they end in order, with
+/// two nearly.
+fn tiny_with_handle() -> Row {
+    Row::new("tiny jobs, 1 producer, with handle")
+        .ours("elastic-pool", |_| {
+            let pool = ours(THREADS);
+            batch(move |count| {
+                let mut last = None;
+                for number in 0..count {
+                    last = Some(
+                        pool.submit_blocking(move || number, None)
+                            .expect("it is open"),
+                    );
+                }
+                last.map(|handle| handle.join().expect("it runs"));
+            })
+        })
+        .peer("tokio spawn_blocking", |_| {
+            let runtime = tokio(THREADS);
+            batch(move |count| {
+                let mut last = None;
+                for number in 0..count {
+                    last = Some(runtime.spawn_blocking(move || number));
+                }
+                last.map(|handle| runtime.block_on(handle).expect("it runs"));
+            })
+        })
+        .peer("rusty_pool", |_| {
+            let pool = rusty_pool::ThreadPool::new(THREADS, THREADS, Duration::from_secs(60));
+            batch(move |count| {
+                let mut last = None;
+                for number in 0..count {
+                    last = Some(pool.evaluate(move || number));
+                }
+                last.map(rusty_pool::JoinHandle::await_complete);
+            })
+        })
+}
+
+/// The caller waits for the last job, which says so over a channel.
+fn tiny_without_handle() -> Row {
+    Row::new("tiny jobs, 1 producer, without handle")
+        .ours("elastic-pool", |_| {
+            let pool = ours(THREADS);
+            flood(move |job| pool.execute(job).expect("it is open"))
+        })
+        .peer("crossbeam bounded", |_| {
+            let (sender, receiver) = crossbeam_channel::bounded::<Box<dyn FnOnce() + Send>>(1_024);
+            for _ in 0..THREADS {
+                let receiver = receiver.clone();
+                thread::spawn(move || receiver.iter().for_each(|job| job()));
+            }
+            flood(move |job| sender.send(Box::new(job)).expect("it is open"))
+        })
+        .peer("rayon", |_| {
+            let pool = rayon(THREADS);
+            flood(move |job| pool.spawn(job))
+        })
+        .peer("tokio spawn_blocking", |_| {
+            let runtime = tokio(THREADS);
+            flood(move |job| drop(runtime.spawn_blocking(job)))
+        })
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+fn flood(submit: impl Fn(Job)) -> impl Operation {
+    batch(move |count| {
+        let (sender, receiver) = channel();
+        for number in 1..=count {
+            if number == count {
+                let sender = sender.clone();
+                submit(Box::new(move || sender.send(()).expect("the caller waits")));
+            } else {
+                submit(Box::new(|| ()));
+            }
+        }
+        drop(sender);
+        receiver.recv().expect("the last job runs");
+    })
+}
+
+fn call() -> Row {
+    Row::new("call: submit to an idle pool and wait")
+        .ours("elastic-pool", |_| {
+            let pool = ours(THREADS);
+            each(move || {
+                pool.try_submit(|| 7)
+                    .expect("there is room")
+                    .join()
+                    .expect("it runs")
+            })
+        })
+        .peer("tokio spawn_blocking", |_| {
+            let runtime = tokio(THREADS);
+            each(move || {
+                runtime
+                    .block_on(runtime.spawn_blocking(|| 7))
+                    .expect("it runs")
+            })
+        })
+        .peer("blocking", |_| {
+            let runtime = tokio(1);
+            each(move || runtime.block_on(blocking::unblock(|| 7)))
+        })
+        .peer("rayon", |_| {
+            let pool = rayon(THREADS);
+            each(move || pool.install(|| 7))
+        })
+        .peer("rusty_pool", |_| {
+            let pool = rusty_pool::ThreadPool::new(THREADS, THREADS, Duration::from_secs(60));
+            each(move || pool.evaluate(|| 7).await_complete())
+        })
+}
+
+/// Each operation is a burst at a pool that has just been built.
+fn burst(name: &str, workers: usize) -> Row {
+    const JOBS: usize = 1_000;
+    let job = || thread::sleep(Duration::from_millis(1));
+    Row::new(name)
+        .ours("elastic-pool", move |_| {
+            each(move || {
+                let pool = ours(workers);
+                let handles: Vec<_> = (0..JOBS)
+                    .map(|_| pool.submit_blocking(job, None).expect("it is open"))
+                    .collect();
+                for handle in handles {
+                    handle.join().expect("it runs");
+                }
+            })
+        })
+        .peer("tokio spawn_blocking", move |_| {
+            each(move || {
+                let runtime = tokio(workers);
+                let handles: Vec<_> = (0..JOBS).map(|_| runtime.spawn_blocking(job)).collect();
+                runtime.block_on(async {
+                    for handle in handles {
+                        handle.await.expect("it runs");
+                    }
+                });
+                runtime.shutdown_background();
+            })
+        })
+}
+
+fn trickle() -> Fact {
+    Fact::new("workers of 64 that are left by 200 jobs/s after 1.5 idle timeouts of 0.5 s")
+        .of("elastic-pool", || {
+            let pool = Pool::builder()
+                .workers(0..=64)
+                .idle_timeout(Duration::from_millis(500))
+                .build()
+                .expect("the settings are in range");
+            under_trickle(|job| drop(pool.try_submit(job).expect("there is room")));
+            f64::from(u32::try_from(pool.metrics().workers).expect("few"))
+        })
+        .of("tokio spawn_blocking", || {
+            let runtime = Builder::new_current_thread()
+                .max_blocking_threads(64)
+                .thread_keep_alive(Duration::from_millis(500))
+                .build()
+                .expect("a runtime");
+            under_trickle(|job| drop(runtime.spawn_blocking(job)));
+            // One is the thread that counts.
+            f64::from(u32::try_from(threads_of_this_process() - 1).expect("few"))
+        })
+}
+
+fn under_trickle(submit: impl Fn(Job)) {
+    for _ in 0..64 {
+        submit(Box::new(|| thread::sleep(Duration::from_millis(50))));
+    }
+    thread::sleep(Duration::from_millis(100));
+    let end = Instant::now() + Duration::from_millis(750);
+    while Instant::now() < end {
+        submit(Box::new(|| ()));
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// One where the system does not tell.
+fn threads_of_this_process() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count)
+}
