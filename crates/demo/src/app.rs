@@ -3,7 +3,9 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
+use elastic_pool::{BuildError, Shutdown, blocking};
 use redis_ratelimit::{Fault, ProxyError, RateLimitLayer};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -17,6 +19,9 @@ use crate::{Args, LastError, api, operator, quotas};
 /// How many ports are tried after the one that was asked for.
 const PORTS_TRIED: u16 = 100;
 
+/// Nobody waits for a picture any more once the last connection has closed.
+const DRAWN_WITHIN: Shutdown = Shutdown::Cancel(Duration::from_secs(1));
+
 /// The service, ready to run.
 #[derive(Debug)]
 pub struct App {
@@ -27,6 +32,7 @@ pub struct App {
     store: Arc<dyn UserStore>,
     store_name: &'static str,
     quotas: RateLimitLayer,
+    drawing: blocking::Pool,
 }
 
 impl App {
@@ -39,6 +45,7 @@ impl App {
         let (store, store_name) = open_store(args).await?;
         let store = Arc::new(CachedStore::new(store));
         let quotas = quotas::layer(args).await?;
+        let drawing = blocking::Pool::builder().build()?;
         let (listener, addr) = bind(SocketAddr::new(args.host, args.port)).await?;
         let (operator, operator_addr) = bind((Ipv4Addr::LOCALHOST, 0).into()).await?;
         Ok(Self {
@@ -49,6 +56,7 @@ impl App {
             store,
             store_name,
             quotas,
+            drawing,
         })
     }
 
@@ -77,6 +85,7 @@ impl App {
         let last_error = LastError::default();
         let router = api::router(
             Arc::clone(&self.store),
+            self.drawing.clone(),
             self.quotas,
             metrics.clone(),
             &last_error,
@@ -89,6 +98,10 @@ impl App {
             both = async { tokio::join!(serving, operator) } => both,
             never = telemetry::upkeep(&metrics) => never,
         };
+        let pictures = self.drawing.shutdown(DRAWN_WITHIN).await;
+        if !pictures.is_clean() {
+            tracing::warn!(?pictures, "pictures were given up on");
+        }
         self.store.close().await;
         summary
     }
@@ -183,6 +196,9 @@ pub enum StartError {
         /// What is wrong with it.
         source: Fault,
     },
+    /// There is no pool of threads.
+    #[error("can't draw pictures")]
+    Drawing(#[from] BuildError),
     /// A proxy that is none.
     #[error("--trusted-proxy is wrong")]
     Proxy(#[from] ProxyError),

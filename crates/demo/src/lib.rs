@@ -7,6 +7,7 @@
 pub mod api;
 mod app;
 mod args;
+mod avatar;
 mod operator;
 mod problem;
 mod quotas;

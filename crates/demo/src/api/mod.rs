@@ -1,5 +1,6 @@
 //! The HTTP interface: routes, and what they say.
 
+mod avatar;
 mod condition;
 mod extract;
 mod health;
@@ -12,11 +13,12 @@ mod users;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use ctxsvc::CtxLayer;
+use elastic_pool::blocking::Pool;
 use metrics_exporter_prometheus::PrometheusHandle;
 use redis_ratelimit::RateLimitLayer;
 use tower::ServiceBuilder;
@@ -38,10 +40,11 @@ const IMPORT_TIMEOUT: Duration = Duration::from_mins(10);
 /// What the handlers share.
 type Store = Arc<dyn UserStore>;
 
-/// Makes the routes of the service. `quotas` are those of the API; who looks after the service is
+/// Makes the routes of the service. Pictures are drawn by the threads of `drawing`. `quotas` are those of the API; who looks after the service is
 /// not limited.
 pub fn router(
     store: Store,
+    drawing: Pool,
     quotas: RateLimitLayer,
     metrics: PrometheusHandle,
     last_error: &LastError,
@@ -52,6 +55,8 @@ pub fn router(
             "/users/{id}",
             get(users::read).put(users::update).delete(users::delete),
         )
+        .route("/users/{id}/avatar.png", get(avatar::picture))
+        .layer(Extension(drawing.clone()))
         .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
         // `x-request-timeout: 250ms` ends the request then, and what the database does for it.
         .layer(CtxLayer::new())
@@ -63,7 +68,13 @@ pub fn router(
     let operation = Router::new()
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
-        .route("/metrics", get(async move || metrics.render()));
+        .route(
+            "/metrics",
+            get(async move || {
+                observe::pool("drawing", &drawing.metrics());
+                metrics.render()
+            }),
+        );
 
     users
         .merge(import)

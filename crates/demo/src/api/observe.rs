@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use metrics::{gauge, histogram};
+use metrics::{counter, gauge, histogram};
 use tokio::time::Instant;
 use tracing::Span;
 use tracing::field::Empty;
@@ -56,6 +56,26 @@ pub(super) async fn measure(
         last_error.is(error);
     }
     response
+}
+
+/// What a pool says of itself at this moment.
+pub(super) fn pool(name: &'static str, pool: &elastic_pool::Metrics) {
+    for (state, workers) in [("busy", pool.busy), ("idle", pool.idle())] {
+        gauge!("pool_workers", "pool" => name, "state" => state).set(as_f64(workers));
+    }
+    gauge!("pool_jobs_queued", "pool" => name).set(as_f64(pool.queued));
+    for (outcome, jobs) in [
+        ("completed", pool.completed),
+        ("panicked", pool.panicked),
+        ("cancelled", pool.cancelled),
+        ("returned", pool.returned),
+    ] {
+        counter!("pool_jobs_total", "pool" => name, "outcome" => outcome).absolute(jobs);
+    }
+}
+
+fn as_f64(count: usize) -> f64 {
+    u32::try_from(count).unwrap_or(u32::MAX).into()
 }
 
 fn route<B>(request: &axum::http::Request<B>) -> Option<&str> {

@@ -140,3 +140,17 @@ impl Load for Users {
         Ok(users.into_iter().map(|user| (user.id, user)).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_shares_a_failed_load_is_told_the_same() {
+        let shared = Arc::new(err!(UNAVAILABLE).into_std());
+        let alone = of_cache(CacheError::Failed(Arc::new(err!(UNAVAILABLE).into_std())));
+        let with_others = of_cache(CacheError::Failed(Arc::clone(&shared)));
+        assert!(alone.is(&UNAVAILABLE) && with_others.is(&UNAVAILABLE));
+        assert_eq!(alone.kind(), with_others.kind());
+    }
+}

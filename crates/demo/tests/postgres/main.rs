@@ -13,6 +13,7 @@ use axum::http::{Request, Response, StatusCode};
 use demo::LastError;
 use demo::api::router;
 use demo::store::{PostgresStore, UserStore};
+use elastic_pool::blocking::Pool;
 use redis_ratelimit::{Limiter, RateLimitLayer};
 use sqlx::{Connection, PgConnection};
 use testkit::{Link, Proxy, Schema, wait_for};
@@ -69,6 +70,7 @@ impl Service {
         let store = connect(&url).await;
         let routes = router(
             Arc::new(store.clone()),
+            Pool::builder().build().expect("its own settings"),
             RateLimitLayer::new(Limiter::memory()),
             demo::telemetry::metrics(),
             &LastError::default(),

@@ -411,6 +411,35 @@ async fn an_update_is_seen_at_once_by_who_has_read_before() {
 }
 
 #[tokio::test]
+async fn each_user_has_a_picture_of_its_own() {
+    let routes = routes().await;
+    let ada = create(&routes, "ada@example.com").await;
+    let bob = create(&routes, "bob@example.com").await;
+    let mut pictures = Vec::new();
+    for user in [&ada, &ada, &bob] {
+        let response = send(&routes, get(&format!("{user}/avatar.png"))).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(header(&response, "content-type"), "image/png");
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await;
+        pictures.push(body.expect("whole"));
+    }
+    assert!(pictures[0].starts_with(b"\x89PNG\r\n\x1a\n"));
+    assert_eq!(pictures[0], pictures[1]);
+    assert_ne!(pictures[0], pictures[2]);
+
+    let nobody = format!("/users/{}/avatar.png", uuid_of_nobody());
+    let (status, problem) = json(send(&routes, get(&nobody)).await).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    assert_eq!(problem["code"], "user/NOT_FOUND");
+
+    let metrics = send(&routes, get("/metrics")).await;
+    let text = axum::body::to_bytes(metrics.into_body(), usize::MAX).await;
+    let text = String::from_utf8(text.expect("whole").to_vec()).expect("UTF-8");
+    let line = "pool_jobs_total{pool=\"drawing\",outcome=\"completed\"} 3";
+    assert!(text.contains(line), "{text}");
+}
+
+#[tokio::test]
 async fn a_request_without_time_left_is_given_up_on_with_504() {
     let routes = routes().await;
     let late = with_header(get("/users"), "x-request-timeout", "0ms");

@@ -9,6 +9,7 @@ use axum::http::{Request, StatusCode};
 use demo::LastError;
 use demo::api::router;
 use demo::store::{SqliteStore, UserStore};
+use elastic_pool::blocking::Pool;
 use futures_util::{StreamExt, stream};
 use redis_ratelimit::{Limiter, RateLimitLayer};
 use serde_json::{Value, json};
@@ -123,6 +124,7 @@ async fn a_store_that_fails_in_between_tells_how_much_was_imported() {
     let store = SqliteStore::in_memory().await.expect("memory");
     let routes = router(
         Arc::new(store.clone()),
+        Pool::builder().build().expect("its own settings"),
         RateLimitLayer::new(Limiter::memory()),
         demo::telemetry::metrics(),
         &LastError::default(),

@@ -16,6 +16,7 @@ use demo::LastError;
 use demo::api::router;
 use demo::server::{Limits, Server, Summary};
 use demo::store::{CachedStore, SqliteStore};
+use elastic_pool::blocking::Pool;
 use http_body_util::BodyExt;
 use redis_ratelimit::{Limiter, RateLimitLayer};
 use serde_json::Value;
@@ -54,6 +55,7 @@ pub(crate) async fn routes() -> Router {
     let store = SqliteStore::in_memory().await.expect("memory");
     router(
         Arc::new(CachedStore::new(Arc::new(store))),
+        Pool::builder().build().expect("its own settings"),
         RateLimitLayer::new(Limiter::memory()),
         demo::telemetry::metrics(),
         &LastError::default(),
