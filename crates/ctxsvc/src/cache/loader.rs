@@ -67,22 +67,22 @@ impl<L: Load> Shared<L> {
                 shared.repository.load_many(&ctx, &keys).await
             };
             let loaded = caught(ctx.run(ctx.scope(load))).await;
-            let mut values = shared.judged(loaded);
-            let mut found = Vec::with_capacity(landings.len());
-            for landing in &landings {
-                found.push(
-                    values
-                        .as_mut()
-                        .ok()
-                        .and_then(|values| values.remove(&landing.key)),
-                );
-            }
-            if values.as_ref().is_ok_and(|left| !left.is_empty()) {
-                values = Err(CacheError::WrongKey);
-            }
-            let error = values.err();
-            for (landing, value) in landings.into_iter().zip(found) {
-                landing.land(error.clone().map_or(Ok(value), Err));
+            let found = shared.judged(loaded).and_then(|mut values| {
+                let found: Vec<_> = keys.iter().map(|key| values.remove(key)).collect();
+                if values.is_empty() {
+                    Ok(found)
+                } else {
+                    Err(CacheError::WrongKey)
+                }
+            });
+            match found {
+                Ok(found) => landings
+                    .iter()
+                    .zip(found)
+                    .for_each(|(landing, value)| landing.land(Ok(value))),
+                Err(error) => landings
+                    .iter()
+                    .for_each(|landing| landing.land(Err(error.clone()))),
             }
         });
     }

@@ -80,8 +80,8 @@ enum Seen<V, E: std::error::Error + 'static> {
 type Answered<L> = Result<Option<Hit<<L as Load>::Value>>, CacheError<<L as Load>::Error>>;
 
 impl<L: Load> Cached<L> {
-    /// Starts the settings of a cache in front of `repository`. The name is what it is called in
-    /// logs.
+    /// Starts the settings of a cache in front of `repository`, which `Debug` shows under this
+    /// name.
     pub fn builder(name: impl Into<String>, repository: L) -> CachedBuilder<L> {
         CachedBuilder::new(name, repository)
     }

@@ -4,7 +4,6 @@
 //! an invalidation takes it out under the same lock, and so wins whenever it comes.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
 
@@ -64,13 +63,11 @@ impl<K: Eq + Hash + Clone, F> Table<K, F> {
         remember: impl FnOnce() -> R,
     ) -> Option<R> {
         let mut flights = lock(self.shard(key));
-        match flights.entry(key.clone()) {
-            Entry::Occupied(entry) if Arc::ptr_eq(entry.get(), flight) => {
-                entry.remove();
-                Some(remember())
-            }
-            _ => None,
-        }
+        let is_registered = flights.get(key).is_some_and(|it| Arc::ptr_eq(it, flight));
+        is_registered.then(|| {
+            flights.remove(key);
+            remember()
+        })
     }
 
     /// Makes sure that a flight that is under way is not remembered, and that nobody joins it any

@@ -30,9 +30,6 @@ pub use ambient::Scoped;
 pub use guard::CancelGuard;
 pub use run::{Finished, Run};
 
-#[cfg(feature = "tower")]
-pub(crate) use run::Owned;
-
 /// What a request carries with it: a deadline, whether somebody still wants the answer, why not,
 /// and values.
 ///

@@ -1,5 +1,6 @@
 //! Waiting under a context.
 
+use std::borrow::Borrow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -29,12 +30,8 @@ impl Ctx {
     /// # Cancel safety
     ///
     /// As that of the future: to be cut short is to be dropped.
-    pub fn run<F: Future>(&self, future: F) -> Run<'_, F> {
-        Run {
-            ctx: self,
-            waiter: Waiter::default(),
-            future,
-        }
+    pub fn run<F: Future>(&self, future: F) -> Run<&Self, F> {
+        Run::new(self, future)
     }
 
     /// Waits until the context is over.
@@ -133,30 +130,47 @@ impl Waiter {
 }
 
 pin_project! {
-    /// A future under a context. From [`Ctx::run`].
+    /// A future under a context, or under a borrowed one. From [`Ctx::run`].
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
-    pub struct Run<'a, F> {
-        ctx: &'a Ctx,
+    pub struct Run<C, F>
+    where
+        C: Borrow<Ctx>,
+    {
+        ctx: C,
         waiter: Waiter,
         #[pin]
         future: F,
     }
 
-    impl<F> PinnedDrop for Run<'_, F> {
+    impl<C, F> PinnedDrop for Run<C, F>
+    where
+        C: Borrow<Ctx>,
+    {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            this.waiter.leave(this.ctx);
+            this.waiter.leave(C::borrow(this.ctx));
         }
     }
 }
 
-impl<F: Future> Future for Run<'_, F> {
+impl<C: Borrow<Ctx>, F> Run<C, F> {
+    pub(crate) fn new(ctx: C, future: F) -> Self {
+        let waiter = Waiter::default();
+        Self {
+            ctx,
+            waiter,
+            future,
+        }
+    }
+}
+
+impl<C: Borrow<Ctx>, F: Future> Future for Run<C, F> {
     type Output = Result<F::Output, Done>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        this.waiter.poll(this.ctx, this.future, cx)
+        this.waiter.poll(C::borrow(this.ctx), this.future, cx)
     }
 }
 
@@ -183,46 +197,5 @@ impl Future for Finished<'_> {
 impl Drop for Finished<'_> {
     fn drop(&mut self) {
         self.waiter.leave(self.ctx);
-    }
-}
-
-#[cfg(feature = "tower")]
-pin_project! {
-    /// As [`Run`], with a handle of its own.
-    #[derive(Debug)]
-    pub(crate) struct Owned<F> {
-        ctx: Ctx,
-        waiter: Waiter,
-        #[pin]
-        future: F,
-    }
-
-    impl<F> PinnedDrop for Owned<F> {
-        fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            this.waiter.leave(this.ctx);
-        }
-    }
-}
-
-#[cfg(feature = "tower")]
-impl<F> Owned<F> {
-    pub(crate) fn new(ctx: Ctx, future: F) -> Self {
-        let waiter = Waiter::default();
-        Self {
-            ctx,
-            waiter,
-            future,
-        }
-    }
-}
-
-#[cfg(feature = "tower")]
-impl<F: Future> Future for Owned<F> {
-    type Output = Result<F::Output, Done>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        this.waiter.poll(this.ctx, this.future, cx)
     }
 }

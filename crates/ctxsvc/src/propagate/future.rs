@@ -6,8 +6,7 @@ use std::task::{Context, Poll};
 use http::{HeaderValue, Response, StatusCode};
 use pin_project_lite::pin_project;
 
-use crate::ctx::Owned;
-use crate::{CancelGuard, Ctx, Done, Scoped};
+use crate::{CancelGuard, Ctx, Done, Run, Scoped};
 
 /// The status `DEADLINE_EXCEEDED` of gRPC.
 const GRPC_DEADLINE_EXCEEDED: HeaderValue = HeaderValue::from_static("4");
@@ -19,7 +18,7 @@ pin_project! {
     pub struct CtxFuture<F> {
         // None if it was too late to call.
         #[pin]
-        response: Option<Owned<Scoped<F>>>,
+        response: Option<Run<Ctx, Scoped<F>>>,
         // Until there is a response.
         guard: Option<CancelGuard>,
         is_grpc: bool,
@@ -37,7 +36,7 @@ pin_project! {
 impl<F> CtxFuture<F> {
     pub(super) fn new(ctx: Ctx, response: Scoped<F>, guard: CancelGuard, is_grpc: bool) -> Self {
         Self {
-            response: Some(Owned::new(ctx, response)),
+            response: Some(Run::new(ctx, response)),
             guard: Some(guard),
             is_grpc,
         }
@@ -96,7 +95,7 @@ pin_project! {
     pub struct PropagateFuture<F> {
         late: Option<Done>,
         #[pin]
-        response: Option<Owned<F>>,
+        response: Option<Run<Ctx, F>>,
     }
 }
 
@@ -104,7 +103,7 @@ impl<F> PropagateFuture<F> {
     pub(super) fn new(ctx: Ctx, response: F) -> Self {
         Self {
             late: None,
-            response: Some(Owned::new(ctx, response)),
+            response: Some(Run::new(ctx, response)),
         }
     }
 
