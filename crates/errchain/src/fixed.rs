@@ -46,6 +46,10 @@ impl Fixed {
         }
     }
 
+    pub(crate) const fn message(&self) -> &'static str {
+        self.message
+    }
+
     pub(crate) const fn code(&self) -> Option<&'static Code> {
         self.code
     }

@@ -51,6 +51,10 @@ pub(super) fn walk() -> Vec<usize> {
         return unwound;
     }
     frames.clear();
+    if raw::follow_rules(&mut frames, MAX_FRAMES) {
+        return frames;
+    }
+    frames.clear();
     raw::unwind(&mut frames, MAX_FRAMES);
     frames
 }

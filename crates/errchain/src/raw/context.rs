@@ -35,6 +35,10 @@ impl ContextRecord {
         matches!(self.text, Cow::Owned(_))
     }
 
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     pub(crate) fn at(&self) -> &'static Location<'static> {
         self.at
     }

@@ -204,14 +204,11 @@ impl Handle {
         }
     }
 
-    /// The newest record, to be changed in place.
+    /// Adds a hop to those that were added last. `false` if there are none, or too many.
     #[inline]
-    pub(crate) fn newest_mut(&mut self) -> Option<&mut Record> {
-        if self.is_fixed() {
-            return None;
-        }
+    pub(crate) fn add_hop(&mut self, at: &'static Location<'static>) -> bool {
         // SAFETY: (3) the node is live and lent for `&mut self`.
-        unsafe { Log::newest(&raw mut (*self.node().as_ptr()).log) }
+        !self.is_fixed() && unsafe { Log::add_hop(&raw mut (*self.node().as_ptr()).log, at) }
     }
 
     #[inline]

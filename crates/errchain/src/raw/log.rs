@@ -5,25 +5,30 @@
 
 use core::fmt;
 use core::mem::MaybeUninit;
+use core::panic::Location;
 use core::ptr::{self, NonNull};
 use core::slice;
 
 use alloc::boxed::Box;
 
-use crate::record::Record;
+use crate::record::{Hops, Record};
 
-/// Room in the node: three fields, a code that was replaced, a context and a run of hops.
-pub(super) const FIRST: usize = 6;
+/// Room in the node: ten contexts, or fewer with some fields and a run of hops. A node is 616 bytes
+/// with an error of one word, and slots that are not used are never touched.
+pub(super) const FIRST: usize = 11;
 /// Room in each further block: 776 bytes, a size that allocators keep at hand.
 const NEXT: usize = 16;
 
 /// Records in the order in which they were added.
 #[repr(C)]
 pub(super) struct Log {
-    /// Where the next record goes, in the block that is being filled.
+    /// Where the next record goes, in the block that is being filled, and where that ends. Two
+    /// pointers, because a count beside the one would have to be counted down by each record.
     slot: NonNull<Record>,
-    /// How many more that block takes.
-    left: u16,
+    end: NonNull<Record>,
+    /// The slot behind a run of hops that takes more, of which it has so many.
+    behind_hops: *const Record,
+    hops: u8,
     /// A record owns memory. In most logs none does, and they go without a look at each.
     owns_memory: bool,
     /// The block that is being filled: the first one or one of its successors.
@@ -49,7 +54,9 @@ impl Log {
     pub(super) unsafe fn init(this: *mut Self) {
         // SAFETY: the caller's; a field of a valid pointer is not null.
         unsafe {
+            (&raw mut (*this).hops).write(0);
             (&raw mut (*this).owns_memory).write(false);
+            (&raw mut (*this).behind_hops).write(ptr::null());
             Self::begin(this, NonNull::new_unchecked(&raw mut (*this).first));
         }
     }
@@ -62,7 +69,7 @@ impl Log {
     #[inline]
     pub(super) unsafe fn has_room(this: *const Self) -> bool {
         // SAFETY: the caller's.
-        unsafe { (*this).left != 0 }
+        unsafe { (*this).slot != (*this).end }
     }
 
     /// Appends a record and returns where it lies.
@@ -80,35 +87,55 @@ impl Log {
         unsafe {
             let slot = (*this).slot;
             let record = make();
+            let next = slot.add(1);
             (*this).owns_memory |= record.owns_memory();
+            if let Record::Hops(_) = record {
+                (*this).behind_hops = next.as_ptr();
+                (*this).hops = 1;
+            }
             slot.write(record);
-            (*this).slot = slot.add(1);
-            (*this).left -= 1;
+            (*this).slot = next;
             slot
         }
     }
 
-    /// The last record, to be changed in place.
+    /// Adds a hop to the newest record. `false` if that does not take one.
     ///
     /// # Safety
     ///
-    /// As for `push`, for as long as `'a`.
+    /// `this` must point at an initialized log that nobody borrows.
     #[inline]
-    pub(super) unsafe fn newest<'a>(this: *mut Self) -> Option<&'a mut Record> {
-        // SAFETY: the caller's. The last block is live, because the log owns it, and all its
-        // slots up to `slot` are filled.
+    pub(super) unsafe fn add_hop(this: *mut Self, at: &'static Location<'static>) -> bool {
+        // SAFETY: the caller's. The slot is right behind the hops only if they are in its block,
+        // for another block starts with its link.
         unsafe {
-            let slot = (*this).slot;
-            (slot != Block::start((*this).last)).then(|| slot.sub(1).as_mut())
+            let (slot, count) = ((*this).slot, (*this).hops);
+            let is_newest = (*this).behind_hops == slot.as_ptr().cast_const();
+            if !is_newest || usize::from(count) == Hops::MOST {
+                return false;
+            }
+            if let Record::Hops(hops) = slot.sub(1).as_mut() {
+                hops.put(usize::from(count), at);
+            }
+            (*this).hops = count + 1;
+            true
         }
     }
 
     pub(super) fn records(&self) -> Records<'_> {
+        let left = self.left();
         Records {
-            block: self.first.filled(self.left).iter(),
+            block: self.first.filled(left).iter(),
             next: self.first.next,
-            left: self.left,
+            left,
         }
+    }
+
+    /// How many slots the last block has left.
+    #[inline]
+    fn left(&self) -> usize {
+        // SAFETY: both point into the block that is being filled, or right behind it.
+        unsafe { self.end.offset_from_unsigned(self.slot) }
     }
 
     /// Chains another block.
@@ -127,27 +154,10 @@ impl Log {
         }
     }
 
-    /// Makes this block empty, and the one that is filled.
-    ///
-    /// # Safety
-    ///
-    /// Both must be valid for writes.
-    #[inline]
-    unsafe fn begin<const N: usize>(this: *mut Self, block: NonNull<Block<N>>) {
-        // SAFETY: the caller's; blocks of all sizes start alike.
-        unsafe {
-            (&raw mut (*block.as_ptr()).next).write(None);
-            (&raw mut (*this).last).write(block.cast());
-            (&raw mut (*this).slot).write(Block::start(block.cast()));
-            (&raw mut (*this).left).write(Block::<N>::ROOM);
-        }
-    }
-}
-
-impl Drop for Log {
-    /// Block by block, so that a million records need no stack.
-    fn drop(&mut self) {
-        let (left, owns_memory) = (self.left, self.owns_memory);
+    /// Block by block, so that a million records need no stack. It is not used again.
+    #[inline(never)]
+    fn drop_blocks(&mut self) {
+        let (left, owns_memory) = (self.left(), self.owns_memory);
         let mut next = self.first.next;
         if owns_memory {
             // SAFETY: nobody sees the records again.
@@ -162,6 +172,33 @@ impl Drop for Log {
                 // SAFETY: nobody sees the records again.
                 unsafe { block.drop_filled(left) };
             }
+        }
+    }
+
+    /// Makes this block empty, and the one that is filled.
+    ///
+    /// # Safety
+    ///
+    /// Both must be valid for writes.
+    #[inline]
+    unsafe fn begin<const N: usize>(this: *mut Self, block: NonNull<Block<N>>) {
+        // SAFETY: the caller's; blocks of all sizes start alike.
+        unsafe {
+            (&raw mut (*block.as_ptr()).next).write(None);
+            (&raw mut (*this).last).write(block.cast());
+            let start = Block::start(block.cast());
+            (&raw mut (*this).slot).write(start);
+            (&raw mut (*this).end).write(start.add(N));
+        }
+    }
+}
+
+impl Drop for Log {
+    #[inline]
+    fn drop(&mut self) {
+        // Most logs have neither, and so nothing to do.
+        if self.owns_memory || self.first.next.is_some() {
+            self.drop_blocks();
         }
     }
 }
@@ -180,15 +217,9 @@ impl Block<0> {
 }
 
 impl<const N: usize> Block<N> {
-    #[expect(clippy::cast_possible_truncation, reason = "it is at most `NEXT`")]
-    const ROOM: u16 = {
-        assert!(N <= NEXT);
-        N as u16
-    };
-
     /// The records. Only the last block has slots left.
     #[inline]
-    fn filled(&self, left: u16) -> &[Record] {
+    fn filled(&self, left: usize) -> &[Record] {
         // SAFETY: the slots up to `len` are filled, and `MaybeUninit<T>` is laid out as `T`.
         unsafe { slice::from_raw_parts(self.slots.as_ptr().cast(), self.len(left)) }
     }
@@ -196,17 +227,17 @@ impl<const N: usize> Block<N> {
     /// # Safety
     ///
     /// The records are not seen again.
-    unsafe fn drop_filled(&mut self, left: u16) {
+    unsafe fn drop_filled(&mut self, left: usize) {
         let slots = self.slots.as_mut_ptr().cast::<Record>();
         // SAFETY: the slots up to `len` are filled; the caller's.
         unsafe { ptr::slice_from_raw_parts_mut(slots, self.len(left)).drop_in_place() };
     }
 
     #[inline]
-    fn len(&self, left: u16) -> usize {
+    fn len(&self, left: usize) -> usize {
         match self.next {
             Some(_) => N,
-            None => N - usize::from(left),
+            None => N - left,
         }
     }
 }
@@ -217,7 +248,7 @@ pub(crate) struct Records<'a> {
     block: slice::Iter<'a, Record>,
     next: Option<NonNull<Block<NEXT>>>,
     /// Slots that the last block has left.
-    left: u16,
+    left: usize,
 }
 
 impl<'a> Iterator for Records<'a> {

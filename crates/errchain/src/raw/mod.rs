@@ -32,4 +32,4 @@ pub(crate) use log::Records;
 #[cfg(feature = "backtrace")]
 pub(crate) use modules::{Module, modules};
 #[cfg(feature = "backtrace")]
-pub(crate) use walk::{follow_frame_pointers, unwind};
+pub(crate) use walk::{follow_frame_pointers, follow_rules, unwind};

@@ -15,6 +15,18 @@ pub(crate) struct Module {
     pub(crate) base: usize,
     /// From the first to the last byte in memory.
     pub(crate) range: Range<usize>,
+    /// What of that is mapped and readable.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        allow(dead_code, reason = "only asked for there")
+    )]
+    pub(crate) segments: Vec<Range<usize>>,
+    /// The index of the unwind tables (`.eh_frame_hdr`).
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        allow(dead_code, reason = "only asked for there")
+    )]
+    pub(crate) unwind_index: Option<Range<usize>>,
 }
 
 /// All that is loaded now. Empty where it cannot be asked for.
@@ -73,32 +85,18 @@ mod linux {
         let base = usize::try_from(info.dlpi_addr).ok()?;
         // SAFETY: the loader's table of headers.
         let headers = unsafe { slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
-        let place = |header: &libc::Elf64_Phdr| {
-            let start = base.checked_add(usize::try_from(header.p_vaddr).ok()?)?;
-            Some(start..start.checked_add(usize::try_from(header.p_memsz).ok()?)?)
-        };
-        let loaded = || {
+        let of_type = |kind| {
             headers
                 .iter()
-                .filter(|header| header.p_type == libc::PT_LOAD)
+                .filter(move |header| header.p_type == kind)
+                .filter_map(|header| {
+                    let start = base.checked_add(usize::try_from(header.p_vaddr).ok()?)?;
+                    let end = start.checked_add(usize::try_from(header.p_memsz).ok()?)?;
+                    Some((start..end, header.p_flags))
+                })
         };
-        let start = loaded().filter_map(place).map(|range| range.start).min()?;
-        let end = loaded().filter_map(place).map(|range| range.end).max()?;
-        let notes = headers
-            .iter()
-            .filter(|header| header.p_type == libc::PT_NOTE);
-        let is_loaded = |note: &Range<usize>| {
-            loaded()
-                .filter_map(place)
-                .any(|range| range.start <= note.start && note.end <= range.end)
-        };
-        let build_id = notes.filter_map(place).filter(is_loaded).find_map(|range| {
-            // SAFETY: what is loaded is mapped, and a note is readable and never written.
-            let bytes = unsafe {
-                slice::from_raw_parts(core::ptr::with_exposed_provenance(range.start), range.len())
-            };
-            super::build_id(bytes)
-        });
+        let start = of_type(libc::PT_LOAD).map(|(range, _)| range.start).min()?;
+        let end = of_type(libc::PT_LOAD).map(|(range, _)| range.end).max()?;
         let path = if info.dlpi_name.is_null() {
             String::new()
         } else {
@@ -107,12 +105,42 @@ mod linux {
                 .to_string_lossy()
                 .into_owned()
         };
-        Some(Module {
+        let mut module = Module {
             path,
-            build_id: build_id.unwrap_or_default().to_owned(),
+            build_id: Vec::new(),
             base,
             range: start..end,
-        })
+            segments: of_type(libc::PT_LOAD)
+                .filter(|(_, flags)| flags & libc::PF_R != 0)
+                .map(|(range, _)| range)
+                .collect(),
+            unwind_index: of_type(libc::PT_GNU_EH_FRAME)
+                .map(|(range, _)| range)
+                .next(),
+        };
+        let build_id = of_type(libc::PT_NOTE).find_map(|(range, _)| {
+            // SAFETY: the caller's; a note is never written.
+            super::build_id(unsafe { module.bytes(range) }?)
+        });
+        module.build_id = build_id.unwrap_or_default().to_owned();
+        Some(module)
+    }
+
+    impl Module {
+        /// What lies there, if that is readable.
+        ///
+        /// # Safety
+        ///
+        /// The module must stay loaded for `'a`, and nothing in the range be written.
+        pub(crate) unsafe fn bytes<'a>(&self, range: Range<usize>) -> Option<&'a [u8]> {
+            let is_readable =
+                |segment: &Range<usize>| segment.start <= range.start && range.end <= segment.end;
+            // SAFETY: the caller's; what is loaded is mapped.
+            self.segments.iter().any(is_readable).then(|| unsafe {
+                let start = core::ptr::with_exposed_provenance(range.start);
+                slice::from_raw_parts(start, range.len())
+            })
+        }
     }
 }
 

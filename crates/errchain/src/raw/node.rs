@@ -159,6 +159,7 @@ impl Header {
     /// # Safety
     ///
     /// (2), the caller owns the node, and it is not used again.
+    #[inline]
     pub(super) unsafe fn free(this: NonNull<Self>) {
         // SAFETY: the caller's; the vtable is that of the node's own payload type.
         unsafe {

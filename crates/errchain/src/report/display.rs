@@ -18,7 +18,7 @@ impl fmt::Display for Error {
                 sink.raw("… (cut)");
                 break;
             }
-            sink.foreign(level.error);
+            level.write(&mut sink);
             if !f.alternate() {
                 break;
             }

@@ -39,16 +39,18 @@ pub(super) fn escaped_len(character: char, target: Target) -> usize {
 /// Where the first character begins that may need an escape. Eight bytes at a time, because most
 /// texts have none.
 fn first_suspect(bytes: &[u8], target: Target) -> Option<usize> {
-    let mut start = 0;
-    for chunk in bytes.as_chunks::<8>().0 {
-        if has_suspect(u64::from_le_bytes(*chunk), target) {
-            break;
-        }
-        start += chunk.len();
+    let is_clean = |chunk: &[u8; 8]| !has_suspect(u64::from_le_bytes(*chunk), target);
+    let (chunks, rest) = bytes.as_chunks();
+    let clean = 8 * chunks.iter().take_while(|chunk| is_clean(chunk)).count();
+    // The last eight bytes, some of them for the second time, are what is left of most texts.
+    let is_rest = clean + rest.len() == bytes.len();
+    if is_rest && (rest.is_empty() || bytes.last_chunk().is_some_and(is_clean)) {
+        return None;
     }
-    let rest = bytes.get(start..)?;
-    let found = rest.iter().position(|byte| is_suspect(*byte, target))?;
-    Some(start + found)
+    let found = bytes[clean..]
+        .iter()
+        .position(|byte| is_suspect(*byte, target))?;
+    Some(clean + found)
 }
 
 /// At least one of the eight bytes may be suspect: it is a control character, not ASCII, or for
@@ -70,12 +72,22 @@ fn has_suspect(bytes: u64, target: Target) -> bool {
 
 #[inline]
 fn is_suspect(byte: u8, target: Target) -> bool {
-    match byte {
-        b'"' | b'\\' => target == Target::Json,
-        // Beside ASCII, the first byte of U+0080..U+00BF, and of U+2000..U+2FFF.
-        0..0x20 | 0x7F | 0xC2 | 0xE2 => true,
-        _ => false,
-    }
+    /// One bit for each target.
+    const SUSPECT: [u8; 256] = {
+        let mut suspect = [0; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            suspect[byte] = match byte {
+                0x22 | 0x5C => 1 << Target::Json as u8,
+                // Beside ASCII, the first byte of U+0080..U+00BF, and of U+2000..U+2FFF.
+                0..0x20 | 0x7F | 0xC2 | 0xE2 => 1 << Target::Json as u8 | 1 << Target::Line as u8,
+                _ => 0,
+            };
+            byte += 1;
+        }
+        suspect
+    };
+    SUSPECT[usize::from(byte)] & 1 << target as u8 != 0
 }
 
 fn write_char(out: &mut String, character: char, target: Target) {

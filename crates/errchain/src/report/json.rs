@@ -1,9 +1,8 @@
 //! The report as one line of JSON.
 
 use alloc::string::String;
-use core::panic::Location;
 
-use super::level::levels;
+use super::level::{levels, write_message};
 use super::sink::Sink;
 use super::{Report, retry_name};
 use crate::{Audience, CodeRef, Error, Field, Kind, Retry, Value};
@@ -22,10 +21,14 @@ pub(super) fn render(report: &Report<'_>) -> String {
         json.internal(error);
     }
     if report.shows_all() {
-        json.list("hops", error.hops(), |sink, at| string_at(sink, at));
+        json.list(",\"hops\":[", error.hops(), |sink, at| {
+            sink.raw("\"");
+            sink.location(at);
+            sink.raw("\"");
+        });
         #[cfg(feature = "backtrace")]
         if let Some(stack) = error.backtrace() {
-            json.list("stack", stack.frames().iter(), frame);
+            json.list(",\"stack\":[", stack.frames().iter(), frame);
         }
     }
     json.end();
@@ -64,28 +67,27 @@ impl Json<'_> {
         self.code(error.code());
         self.kind(error.public_kind());
         let public = error.fields().filter(|field| field.is_public());
-        self.list("fields", public, field);
+        self.list(",\"fields\":[", public, field);
     }
 
     fn internal(&mut self, error: &Error) {
         self.sink.raw("{\"message\":\"");
-        self.sink.foreign(error.as_std());
+        write_message(self.sink, error.as_std());
         self.sink.raw("\"");
         let code = error.code();
         self.code(code);
         self.kind(code.map_or_else(|| error.kind(), CodeRef::kind));
         self.retry(code.map_or_else(|| error.retry(), CodeRef::retry));
-        self.list("chain", levels(error), |sink, level| {
+        self.list(",\"chain\":[", levels(error), |sink, level| {
             sink.raw("{\"message\":\"");
-            sink.foreign(level.error);
-            sink.raw("\"");
+            level.write(sink);
             if let Some(at) = level.at {
-                sink.raw(",\"at\":");
-                string_at(sink, at);
+                sink.raw("\",\"at\":\"");
+                sink.location(at);
             }
-            sink.raw("}");
+            sink.raw("\"}");
         });
-        self.list("fields", error.fields(), field);
+        self.list(",\"fields\":[", error.fields(), field);
     }
 
     fn code(&mut self, code: Option<CodeRef<'_>>) {
@@ -113,10 +115,10 @@ impl Json<'_> {
         }
     }
 
-    /// A member that is an array, left out if it would be empty.
+    /// A member that is an array, which begins like this, left out if it would be empty.
     fn list<T>(
         &mut self,
-        name: &str,
+        beginning: &str,
         items: impl Iterator<Item = T>,
         write: impl Fn(&mut Sink, T),
     ) {
@@ -126,13 +128,7 @@ impl Json<'_> {
                 self.is_cut = true;
                 break;
             }
-            if is_empty {
-                self.sink.raw(",\"");
-                self.sink.raw(name);
-                self.sink.raw("\":[");
-            } else {
-                self.sink.raw(",");
-            }
+            self.sink.raw(if is_empty { beginning } else { "," });
             is_empty = false;
             write(self.sink, item);
         }
@@ -150,21 +146,16 @@ impl Json<'_> {
     }
 }
 
-fn string_at(sink: &mut Sink, at: &Location<'_>) {
-    sink.raw("\"");
-    sink.location(at);
-    sink.raw("\"");
-}
-
 fn field(sink: &mut Sink, field: &Field) {
     sink.raw("{\"key\":\"");
     sink.text(field.key());
     sink.raw("\",\"value\":");
     value(sink, field.value());
-    if field.is_public() {
-        sink.raw(",\"public\":true");
-    }
-    sink.raw("}");
+    sink.raw(if field.is_public() {
+        ",\"public\":true}"
+    } else {
+        "}"
+    });
 }
 
 #[cfg(feature = "backtrace")]
@@ -197,7 +188,12 @@ pub(super) fn value(sink: &mut Sink, value: &Value) {
     match value {
         Value::Null => sink.raw("null"),
         Value::Bool(value) => sink.raw(if *value { "true" } else { "false" }),
-        Value::I64(value) => sink.number(value),
+        Value::I64(value) => {
+            if *value < 0 {
+                sink.raw("-");
+            }
+            sink.integer(value.unsigned_abs());
+        }
         Value::U64(value) => sink.integer(*value),
         Value::F64(number) if number.is_finite() => sink.number(value),
         Value::Duration(value) => sink.number(value.as_secs_f64()),

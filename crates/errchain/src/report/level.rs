@@ -3,6 +3,8 @@
 use core::error;
 use core::panic::Location;
 
+use super::sink::Sink;
+use crate::fixed::{Fixed, Message};
 use crate::raw::ContextRecord;
 use crate::{Chain, Error, StdError};
 
@@ -12,6 +14,32 @@ const MAX_FOREIGN: usize = 64;
 pub(super) struct Level<'a> {
     pub(super) error: &'a (dyn error::Error + 'static),
     pub(super) at: Option<&'static Location<'static>>,
+}
+
+impl Level<'_> {
+    /// Writes what it says.
+    pub(super) fn write(&self, sink: &mut Sink) {
+        write_message(sink, self.error);
+    }
+}
+
+/// Writes what an error says, without its sources.
+pub(super) fn write_message(sink: &mut Sink, error: &(dyn error::Error + 'static)) {
+    // Most are texts of ours, which need neither formatting nor care.
+    match own_text(error) {
+        Some(text) => sink.text(text),
+        None => sink.foreign(error),
+    }
+}
+
+fn own_text<'a>(error: &'a (dyn error::Error + 'static)) -> Option<&'a str> {
+    if let Some(context) = error.downcast_ref::<ContextRecord>() {
+        return Some(context.text());
+    }
+    if let Some(fixed) = error.downcast_ref::<Fixed>() {
+        return Some(fixed.message());
+    }
+    error.downcast_ref::<Message>().map(|message| &*message.0)
 }
 
 /// All levels, outermost first.

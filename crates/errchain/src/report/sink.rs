@@ -68,19 +68,10 @@ impl Sink {
     }
 
     /// Writes an integer.
-    pub(super) fn integer(&mut self, mut integer: u64) {
-        const MAX_DIGITS: usize = 20;
-        let mut digits = [b'0'; MAX_DIGITS];
-        let mut start = MAX_DIGITS;
-        loop {
-            start -= 1;
-            digits[start] = b"0123456789"[usize::try_from(integer % 10).unwrap_or_default()];
-            integer /= 10;
-            if integer == 0 {
-                break;
-            }
-        }
-        self.raw(str::from_utf8(&digits[start..]).unwrap_or_default());
+    pub(super) fn integer(&mut self, integer: u64) {
+        let mut digits = [b'0'; 20];
+        let start = put_before(&mut digits, 20, integer);
+        self.ascii(&digits[start..]);
     }
 
     /// Writes a number or the like, whose `Display` is known to be short and harmless.
@@ -92,14 +83,29 @@ impl Sink {
     /// Writes `file:line:column`.
     pub(super) fn location(&mut self, at: &Location<'_>) {
         self.text(at.file());
-        self.raw(":");
-        self.integer(at.line().into());
-        self.raw(":");
-        self.integer(at.column().into());
+        // Twice a colon and ten digits.
+        let mut numbers = [b':'; 22];
+        let column = put_before(&mut numbers, 22, at.column().into());
+        let line = put_before(&mut numbers, column - 1, at.line().into());
+        self.ascii(&numbers[line - 1..]);
+    }
+
+    fn ascii(&mut self, bytes: &[u8]) {
+        self.raw(str::from_utf8(bytes).unwrap_or_default());
     }
 
     /// Writes a text, escaped and cut.
+    #[inline]
     pub(super) fn text(&mut self, text: &str) {
+        if is_short(text, MAX_TEXT_BYTES) {
+            escape::write(&mut self.out, text, self.target);
+        } else {
+            self.long_text(text);
+        }
+    }
+
+    #[cold]
+    fn long_text(&mut self, text: &str) {
         let mut bounded = Bounded::new(self);
         // Nothing fails but for the bound.
         if bounded.write_str(text).is_err() {
@@ -124,6 +130,25 @@ impl Sink {
         self.raw("… (cut at ");
         self.number(MAX_TEXT_BYTES);
         self.raw(" bytes)");
+    }
+}
+
+/// The text fits for sure: no character needs more than six times its bytes. Else they are counted.
+#[inline]
+fn is_short(text: &str, room: usize) -> bool {
+    text.len() <= room / 6
+}
+
+/// Writes the digits of an integer so that they end before `end`, and returns where they start.
+fn put_before(digits: &mut [u8], end: usize, mut integer: u64) -> usize {
+    let mut start = end;
+    loop {
+        start -= 1;
+        digits[start] = b"0123456789"[usize::try_from(integer % 10).unwrap_or_default()];
+        integer /= 10;
+        if integer == 0 {
+            return start;
+        }
     }
 }
 
@@ -170,9 +195,8 @@ impl<'s> Bounded<'s> {
 
     /// The longest start of the text that still fits when it is escaped.
     #[cold]
-    fn fitting<'t>(&self, text: &'t str) -> &'t str {
+    fn fitting<'t>(&self, text: &'t str, mut left: usize) -> &'t str {
         let target = self.sink.target;
-        let mut left = self.end - self.sink.out.len();
         for (index, character) in text.char_indices() {
             match left.checked_sub(escape::escaped_len(character, target)) {
                 Some(rest) => left = rest,
@@ -188,9 +212,12 @@ impl Write for Bounded<'_> {
         if self.is_cut {
             return Err(fmt::Error);
         }
-        // No character needs more than six times its bytes. Counting is for what is near the end.
-        let is_short = self.sink.out.len() + text.len() * 6 <= self.end;
-        let fitting = if is_short { text } else { self.fitting(text) };
+        let left = self.end - self.sink.out.len();
+        let fitting = if is_short(text, left) {
+            text
+        } else {
+            self.fitting(text, left)
+        };
         escape::write(&mut self.sink.out, fitting, self.sink.target);
         self.is_cut = fitting.len() < text.len();
         if self.is_cut { Err(fmt::Error) } else { Ok(()) }

@@ -69,7 +69,7 @@ impl Text<'_> {
     fn chain(&mut self, error: &Error) {
         let mut levels = levels(error);
         if let Some(outermost) = levels.next() {
-            self.styled(Style::Message, |sink| sink.foreign(outermost.error));
+            self.styled(Style::Message, |sink| outermost.write(sink));
             self.at(outermost.at);
         }
         for level in levels {
@@ -77,7 +77,7 @@ impl Text<'_> {
                 return;
             }
             self.sink.raw("\ncaused by: ");
-            self.sink.foreign(level.error);
+            level.write(self.sink);
             self.at(level.at);
         }
     }

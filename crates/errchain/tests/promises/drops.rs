@@ -39,7 +39,7 @@ fn whatever_happens_to_an_error_its_root_is_dropped_once() {
 
 #[test]
 fn values_and_owned_contexts_are_dropped_with_the_error() {
-    for records in [1, 6, 7, 22, 23, 50] {
+    for records in [1, 5, 6, 13, 14, 50] {
         let counted = Counted::default();
         let mut error = err!("root");
         for _ in 0..records {
@@ -49,6 +49,27 @@ fn values_and_owned_contexts_are_dropped_with_the_error() {
         }
         assert_eq!(counted.drops(), 0);
         drop(error);
+        assert_eq!(counted.drops(), records);
+    }
+}
+
+#[test]
+fn a_value_that_cannot_be_made_takes_nothing_with_it_but_the_error() {
+    struct Unmakeable;
+    impl From<Unmakeable> for Value {
+        fn from(_: Unmakeable) -> Self {
+            std::panic::resume_unwind(Box::new(()))
+        }
+    }
+    // The last one before a block is full, the first one behind it, and where there is no node.
+    for records in [0, 10, 11, 12] {
+        let counted = Counted::default();
+        let mut error = err!("root");
+        for _ in 0..records {
+            error = error.with("value", Value::display(counted.twin())).hop();
+        }
+        let failing = std::panic::AssertUnwindSafe(|| drop(error.with("value", Unmakeable)));
+        assert!(std::panic::catch_unwind(failing).is_err());
         assert_eq!(counted.drops(), records);
     }
 }

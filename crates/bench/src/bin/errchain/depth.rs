@@ -38,36 +38,46 @@ macro_rules! frames {
     };
 }
 
-/// Fails for the number 0. A call for everybody: inlined, it would be a `select` for those who hand
-/// on its own error, and nobody's real leaf is that.
-#[inline(never)]
-fn may_fail(number: u64) -> std::io::Result<u64> {
-    if number == 0 {
-        return Err(std::io::Error::from_raw_os_error(2));
-    }
-    Ok(number + 1)
+/// A function that fails for the number 0 with an error of the contender's own. A call for
+/// everybody, so that ten frames and a leaf are what each of them goes through.
+macro_rules! may_fail {
+    ($name:ident, $result:ty, $error:expr) => {
+        #[inline(never)]
+        fn $name(number: u64) -> $result {
+            if number == 0 {
+                return Err($error);
+            }
+            Ok(number + 1)
+        }
+    };
 }
 
 fn happy() -> Row {
-    frames!(
-        plain,
+    type Root = Result<u64, rootcause::Report>;
+
+    may_fail!(
+        plain_leaf,
         std::io::Result<u64>,
-        may_fail,
-        |below| Ok(below? + 1)
+        std::io::Error::from_raw_os_error(2)
     );
-    frames!(ours, errchain::Result<u64>, |n| Ok(may_fail(n)?), |below| {
-        Ok(below? + 1)
-    });
-    frames!(
-        anyhow_,
-        anyhow::Result<u64>,
-        |n| Ok(may_fail(n)?),
-        |below| Ok(below? + 1)
-    );
-    frames!(eyre_, eyre::Result<u64>, |n| Ok(may_fail(n)?), |below| Ok(
+    may_fail!(our_leaf, errchain::Result<u64>, errchain::err!("zero"));
+    may_fail!(anyhow_leaf, anyhow::Result<u64>, anyhow::anyhow!("zero"));
+    may_fail!(eyre_leaf, eyre::Result<u64>, eyre::eyre!("zero"));
+    may_fail!(root_leaf, Root, rootcause::report!("zero").into());
+    frames!(plain, std::io::Result<u64>, plain_leaf, |below| Ok(
         below? + 1
     ));
-    frames!(root_, Result<u64, rootcause::Report>, |n| Ok(may_fail(n)?), |below| Ok(below? + 1));
+    frames!(
+        ours,
+        errchain::Result<u64>,
+        our_leaf,
+        |below| Ok(below? + 1)
+    );
+    frames!(anyhow_, anyhow::Result<u64>, anyhow_leaf, |below| Ok(
+        below? + 1
+    ));
+    frames!(eyre_, eyre::Result<u64>, eyre_leaf, |below| Ok(below? + 1));
+    frames!(root_, Root, root_leaf, |below| Ok(below? + 1));
     Row::new("no error through ten frames")
         .ours("errchain", |_| each(|| ours(10, black_box(1))))
         .peer("io::Error", |_| each(|| plain(10, black_box(1))))

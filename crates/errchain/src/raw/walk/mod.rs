@@ -1,6 +1,22 @@
-//! Walking the stack: along frame pointers, or by the system's unwinder.
+//! Walking the stack: along frame pointers, by rules that were read once, or by the system's
+//! unwinder.
 
 use alloc::vec::Vec;
+
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    not(miri),
+))]
+mod frame_pointers;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+mod rules;
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64"),
+    not(miri),
+))]
+mod stack;
 
 /// Collects the return addresses along the chain of frame pointers. `false` says that this
 /// thread, or this platform, has no stack to do it on.
@@ -15,13 +31,29 @@ pub(crate) fn follow_frame_pointers(frames: &mut Vec<usize>, most: usize) -> boo
         not(miri),
     ))]
     {
-        linux::follow(frames, most)
+        frame_pointers::follow(frames, most)
     }
     #[cfg(not(all(
         target_os = "linux",
         any(target_arch = "x86_64", target_arch = "aarch64"),
         not(miri),
     )))]
+    {
+        let _ = (frames, most);
+        false
+    }
+}
+
+/// Collects the return addresses as the program's unwind tables say, of which each is asked once
+/// per return address. `false` says that somebody is on the stack, or a platform below, of whom
+/// they say too little.
+#[inline]
+pub(crate) fn follow_rules(frames: &mut Vec<usize>, most: usize) -> bool {
+    #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+    {
+        rules::follow(frames, most)
+    }
+    #[cfg(not(all(target_os = "linux", target_arch = "x86_64", not(miri))))]
     {
         let _ = (frames, most);
         false
@@ -48,112 +80,4 @@ pub(crate) fn unwind(frames: &mut Vec<usize>, most: usize) {
     }
     #[cfg(not(all(unix, not(miri))))]
     backtrace::trace(visit);
-}
-
-#[cfg(all(
-    target_os = "linux",
-    any(target_arch = "x86_64", target_arch = "aarch64"),
-    not(miri),
-))]
-mod linux {
-    use core::arch::asm;
-    use core::cell::Cell;
-    use core::mem::MaybeUninit;
-
-    use alloc::vec::Vec;
-
-    const WORD: usize = size_of::<usize>();
-
-    /// Both architectures keep a frame as two words: the caller's frame, the return address.
-    #[inline]
-    pub(super) fn follow(frames: &mut Vec<usize>, most: usize) -> bool {
-        let (mut frame, stack) = registers();
-        let (bottom, top) = bounds();
-        // On a stack of its own (a coroutine, a signal handler) it is not known where that ends.
-        if !(bottom..top).contains(&stack) {
-            return false;
-        }
-        let mut last = stack;
-        while frames.len() < most {
-            // Callers lie above their callees; anything else is no chain of frames.
-            let is_frame = frame > last && frame % WORD == 0 && frame < top - 2 * WORD;
-            if !is_frame {
-                break;
-            }
-            // SAFETY: both words lie between the stack pointer and the end of the stack.
-            let (caller, address) = unsafe { (load(frame), load(frame + WORD)) };
-            if address == 0 {
-                break;
-            }
-            frames.push(address);
-            last = frame;
-            frame = caller;
-        }
-        true
-    }
-
-    /// The frame pointer, or whatever the register is used for, and the stack pointer.
-    #[allow(clippy::inline_always, reason = "they have to be those of the caller")]
-    #[inline(always)]
-    fn registers() -> (usize, usize) {
-        let (frame, stack);
-        // SAFETY: copies two registers.
-        unsafe {
-            #[cfg(target_arch = "x86_64")]
-            asm!("mov {}, rbp", "mov {}, rsp", out(reg) frame, out(reg) stack, options(nomem, nostack, preserves_flags));
-            #[cfg(target_arch = "aarch64")]
-            asm!("mov {}, x29", "mov {}, sp", out(reg) frame, out(reg) stack, options(nomem, nostack, preserves_flags));
-        }
-        (frame, stack)
-    }
-
-    /// Reads a word that may belong to any variable of any frame, or to none: in assembly,
-    /// because no pointer of the language may.
-    ///
-    /// # Safety
-    ///
-    /// The address must be aligned and mapped.
-    #[inline]
-    unsafe fn load(address: usize) -> usize {
-        let word;
-        // SAFETY: the caller's.
-        unsafe {
-            #[cfg(target_arch = "x86_64")]
-            asm!("mov {}, [{}]", out(reg) word, in(reg) address, options(readonly, nostack, preserves_flags));
-            #[cfg(target_arch = "aarch64")]
-            asm!("ldr {}, [{}]", out(reg) word, in(reg) address, options(readonly, nostack, preserves_flags));
-        }
-        word
-    }
-
-    /// The first address of this thread's stack, and the first one behind it. Asked for once;
-    /// a thread that does not know has a stack without addresses.
-    #[inline]
-    fn bounds() -> (usize, usize) {
-        std::thread_local! {
-            static BOUNDS: Cell<Option<(usize, usize)>> = const { Cell::new(None) };
-        }
-        BOUNDS.get().unwrap_or_else(|| {
-            let bounds = ask().unwrap_or_default();
-            BOUNDS.set(Some(bounds));
-            bounds
-        })
-    }
-
-    #[cold]
-    fn ask() -> Option<(usize, usize)> {
-        let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
-        let mut start = core::ptr::null_mut();
-        let mut size = 0;
-        // SAFETY: the attributes are written before they are read, and destroyed once.
-        unsafe {
-            if libc::pthread_getattr_np(libc::pthread_self(), attributes.as_mut_ptr()) != 0 {
-                return None;
-            }
-            let outcome =
-                libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut start, &raw mut size);
-            libc::pthread_attr_destroy(attributes.as_mut_ptr());
-            (outcome == 0).then(|| (start.addr(), start.addr() + size))
-        }
-    }
 }
