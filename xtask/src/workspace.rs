@@ -31,6 +31,7 @@ pub(crate) struct Package {
     pub(crate) has_bins: bool,
     /// The integration tests: name and root file.
     pub(crate) tests: Vec<(String, PathBuf)>,
+    pub(crate) examples: Vec<String>,
 }
 
 impl Workspace {
@@ -100,7 +101,10 @@ impl Package {
         Ok(Self {
             lib: lib.is_file().then_some(lib),
             has_bins: dir.join("src/main.rs").is_file() || dir.join("src/bin").is_dir(),
-            tests: tests(&dir),
+            tests: targets(&dir.join("tests")).collect(),
+            examples: targets(&dir.join("examples"))
+                .map(|(name, _)| name)
+                .collect(),
             name,
             dir,
             manifest,
@@ -149,8 +153,9 @@ fn candidates(root: &Path) -> Vec<PathBuf> {
     [crates, macros, vec![root.join("docs"), root.join("xtask")]].concat()
 }
 
-fn tests(dir: &Path) -> Vec<(String, PathBuf)> {
-    let roots = children(&dir.join("tests")).into_iter().filter_map(|path| {
+/// The programs in a folder, a file or a folder with a `main.rs` each: name and root file.
+fn targets(dir: &Path) -> impl Iterator<Item = (String, PathBuf)> {
+    children(dir).into_iter().filter_map(|path| {
         let root = if path.is_dir() {
             path.join("main.rs")
         } else {
@@ -159,6 +164,5 @@ fn tests(dir: &Path) -> Vec<(String, PathBuf)> {
         let is_rust = root.extension().is_some_and(|extension| extension == "rs");
         let name = path.file_stem()?.to_string_lossy().into_owned();
         (is_rust && root.is_file()).then_some((name, root))
-    });
-    roots.collect()
+    })
 }

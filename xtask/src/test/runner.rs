@@ -19,6 +19,9 @@ use crate::workspace::{Package, Workspace};
 const CASES_VARIABLE: &str = "PROPTEST_CASES";
 const CASES_FULL: &str = "25600";
 
+/// No example takes longer.
+const EXAMPLE_LIMIT: Duration = Duration::from_secs(60);
+
 #[derive(Debug)]
 pub(crate) struct Runner<'a> {
     workspace: &'a Workspace,
@@ -48,6 +51,9 @@ impl<'a> Runner<'a> {
         variables: &[(&'static str, String)],
         mut watch: impl FnMut(Option<u32>),
     ) -> Result<Counts> {
+        if job.tier == Tier::Example {
+            return self.examples(job);
+        }
         let mut total = Counts::default();
         for (mut command, format) in self.commands(job) {
             command.envs(variables.iter().map(|(name, value)| (name, value)));
@@ -64,6 +70,41 @@ impl<'a> Runner<'a> {
             total.add(counts);
         }
         Ok(total)
+    }
+
+    /// Builds all examples at once, with the features that tests have, and runs one after another.
+    fn examples(&self, job: &Job<'_>) -> Result<Counts> {
+        let mut build = self.cargo(&["build"]);
+        build
+            .args(selection(&job.named))
+            .args(["--all-features", "--examples"]);
+        say(format_args!("xtask: {}", run::show(&build)));
+        let status = build.status().map_err(|error| format!("cargo: {error}"))?;
+        let mut counts = Counts {
+            has_failed: !status.success(),
+            ..Counts::default()
+        };
+        if counts.has_failed {
+            return Ok(counts);
+        }
+        let built = self.workspace.target.join("debug/examples");
+        for package in &job.packages {
+            for name in &package.examples {
+                let mut example = Command::new(built.join(name));
+                example.current_dir(&package.dir);
+                match run::text(&mut example, EXAMPLE_LIMIT) {
+                    Ok(_) => {
+                        say(format_args!("    {} {name}", package.name));
+                        counts.passed += 1;
+                    }
+                    Err(error) => {
+                        say(format_args!("FAILED {} {name}: {error}", package.name));
+                        counts.failed += 1;
+                    }
+                }
+            }
+        }
+        Ok(counts)
     }
 
     fn commands(&self, job: &Job<'_>) -> Vec<(Command, Format)> {

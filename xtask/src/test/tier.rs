@@ -8,6 +8,8 @@ use crate::workspace::{Package, rust_files};
 pub(crate) enum Tier {
     Unit,
     Doc,
+    /// Every example, run to its end.
+    Example,
     Redis,
     Postgres,
     /// Loom tests beside their types, built under `--cfg model`.
@@ -20,9 +22,10 @@ pub(crate) enum Tier {
 
 impl Tier {
     /// In the order in which they run: what fails fast comes first.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Unit,
         Self::Doc,
+        Self::Example,
         Self::Redis,
         Self::Postgres,
         Self::Model,
@@ -35,6 +38,7 @@ impl Tier {
         match self {
             Self::Unit => "unit",
             Self::Doc => "doc",
+            Self::Example => "example",
             Self::Redis => "redis",
             Self::Postgres => "postgres",
             Self::Model => "model",
@@ -50,7 +54,7 @@ impl Tier {
 
     pub(crate) fn is_default(self, is_ci: bool) -> bool {
         match self {
-            Self::Unit | Self::Doc | Self::Redis | Self::Postgres => true,
+            Self::Unit | Self::Doc | Self::Example | Self::Redis | Self::Postgres => true,
             Self::Model | Self::Chaos => is_ci,
             Self::Browser | Self::Soak => false,
         }
@@ -68,7 +72,7 @@ impl Tier {
     /// The name of its test targets.
     pub(crate) fn target(self) -> Option<&'static str> {
         match self {
-            Self::Unit | Self::Doc | Self::Model => None,
+            Self::Unit | Self::Doc | Self::Example | Self::Model => None,
             _ => Some(self.name()),
         }
     }
@@ -80,6 +84,7 @@ impl Tier {
                 package.lib.is_some() || package.has_bins || unit_targets(package).next().is_some()
             }
             Self::Doc => package.lib.is_some() && any_source(package, has_doctest),
+            Self::Example => !package.examples.is_empty(),
             Self::Model => package.lib.is_some() && any_source(package, has_loom_tests),
             _ => package
                 .tests

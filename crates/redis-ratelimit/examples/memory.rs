@@ -1,6 +1,6 @@
 //! Limits in memory: a burst, a refusal, and a wait that takes as long as it has to.
 //!
-//! Run `cargo run -p redis-ratelimit --example quick_start`. What to look for: three of five
+//! Run `cargo run -p redis-ratelimit --example memory`. What to look for: three of five
 //! requests pass at once, and the one that waits is admitted after a fifth of a second.
 
 use std::time::{Duration, Instant};
