@@ -88,17 +88,17 @@ impl<'a> Runner<'a> {
             return Ok(counts);
         }
         let built = self.workspace.target.join("debug/examples");
-        for package in &job.packages {
-            for name in &package.examples {
+        for owner in &job.packages {
+            for name in &owner.examples {
                 let mut example = Command::new(built.join(name));
-                example.current_dir(&package.dir);
+                example.current_dir(&owner.dir);
                 match run::text(&mut example, EXAMPLE_LIMIT) {
                     Ok(_) => {
-                        say(format_args!("    {} {name}", package.name));
+                        say(format_args!("    {} {name}", owner.name));
                         counts.passed += 1;
                     }
                     Err(error) => {
-                        say(format_args!("FAILED {} {name}: {error}", package.name));
+                        say(format_args!("FAILED {} {name}: {error}", owner.name));
                         counts.failed += 1;
                     }
                 }
