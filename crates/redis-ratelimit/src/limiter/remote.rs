@@ -138,16 +138,23 @@ impl Remote {
         id: Id<'_>,
         slots: Slots,
         permit: u128,
+        bound: Duration,
     ) -> Result<Slot, Fault> {
-        self.ask(async |deadline| self.store.acquire(id, slots, permit, deadline).await)
-            .await
+        self.ask_within(bound.min(self.budget), async |deadline| {
+            self.store.acquire(id, slots, permit, deadline).await
+        })
+        .await
     }
 
     /// Not through the breaker: a slot that is not given back is lost for a lease.
-    pub(super) async fn release(&self, id: Id<'_>, permit: u128) -> Result<(), Fault> {
-        self.store
-            .release(id, permit, Instant::now() + self.budget)
-            .await
+    pub(super) async fn release(
+        &self,
+        id: Id<'_>,
+        slots: Slots,
+        permit: u128,
+    ) -> Result<(), Fault> {
+        let deadline = Instant::now() + self.budget;
+        self.store.release(id, slots, permit, deadline).await
     }
 
     pub(super) fn on_failure(&self) -> FailurePolicy {
@@ -158,9 +165,17 @@ impl Remote {
         &self.local
     }
 
-    /// Asks the store, unless the breaker says that it would be in vain.
     async fn ask<T>(
         &self,
+        request: impl AsyncFnOnce(Instant) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        self.ask_within(self.budget, request).await
+    }
+
+    /// Asks the store, unless the breaker says that it would be in vain.
+    async fn ask_within<T>(
+        &self,
+        budget: Duration,
         request: impl AsyncFnOnce(Instant) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
         let now = Instant::now();
@@ -172,7 +187,7 @@ impl Remote {
                 return Err(Fault::new(FaultKind::BreakerOpen, Applied::No));
             }
         }
-        let answer = request(now + self.budget).await;
+        let answer = request(now + budget).await;
         match &answer {
             Err(fault) => {
                 observe::fault(fault);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use redis_ratelimit::{Applied, Decision, FailurePolicy, FaultKind};
+use redis_ratelimit::{Applied, Concurrency, Decision, FailurePolicy, FaultKind};
 use testkit::{Link, Proxy, Redis, wait_for};
 
 use crate::{BUDGET, PATIENCE, SLACK, builder, check, fault, is_decided, limiter, policy, through};
@@ -273,4 +273,33 @@ async fn answers_that_come_byte_by_byte_are_put_together() {
         assert!(!matches!(decision, Decision::Unknown(_)), "{decision:?}");
         assert_eq!(decision.is_admitted(), admitted);
     }
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn a_renewal_that_hangs_is_given_up_in_time_for_the_next_one() {
+    let server = Redis::start(&[]).expect("a server");
+    let proxy = Proxy::to(server.addr()).expect("a port");
+    // A budget far beyond the lease, and beyond this test.
+    let limiter = builder(&through(&proxy), FailurePolicy::Closed)
+        .budget(Duration::from_secs(3_600))
+        .build();
+    let slots = Concurrency::new("slots", 1, Duration::from_millis(600)).expect("a lease");
+    let permit = limiter.acquire(&slots, "key").await.expect("a free slot");
+    proxy.orphan();
+    let client = redis::Client::open(server.url()).expect("a URL");
+    let mut direct = client.get_connection().expect("the server answers");
+    let last_end = |connection: &mut redis::Connection| {
+        let held: Vec<(String, u64)> = redis::cmd("ZRANGE")
+            .arg("rl:{key}:slots")
+            .arg(&[0, -1])
+            .arg("WITHSCORES")
+            .query(connection)
+            .expect("a plain command");
+        held.first().map_or(0, |(_, ends)| *ends)
+    };
+    let before = last_end(&mut direct);
+    let is_renewed = async || (last_end(&mut direct) > before && permit.is_held()).then_some(());
+    wait_for(is_renewed, PATIENCE).await;
+    assert_eq!(proxy.accepted(), 2, "over a new connection");
 }

@@ -374,10 +374,6 @@ fn parse(rule: &Rule, value: &str) -> Stored {
 #[test]
 #[ignore = "needs redis"]
 fn permits_are_taken_renewed_and_released_as_the_core_does() {
-    let slots = Slots {
-        slots: 3,
-        lease_us: 30 * SECOND,
-    };
     let mut server = Server::new();
     let key = server.keys.key("permits");
     let ask = (
@@ -396,11 +392,17 @@ fn permits_are_taken_renewed_and_released_as_the_core_does() {
             server.delete(std::slice::from_ref(&key));
             let (mut now, mut leases) = (NOW, Leases::default());
             for (permit, step_us, kind) in asks {
+                // Of those who share the slots, some take shorter leases.
+                let slots = Slots {
+                    slots: 3,
+                    lease_us: [30, 7][usize::from(permit % 3 == 0)] * SECOND,
+                };
                 match kind {
                     0 => now -= 10 * step_us,
                     1 => {
                         let mut remove = redis::cmd("ZREM");
-                        remove.arg(&key).arg(crate::script::permit_name(permit));
+                        let name = crate::script::permit_name(permit, slots.lease_us);
+                        remove.arg(&key).arg(name);
                         remove
                             .exec(&mut server.connection)
                             .expect("a plain command");
@@ -416,6 +418,16 @@ fn permits_are_taken_renewed_and_released_as_the_core_does() {
                     int(expected.wait_us),
                 ];
                 prop_assert_eq!(reply, numbers);
+                if expected.acquired {
+                    // Until the last lease ends, less what has passed since.
+                    let longest_ms = int((leases.last_end() - now).div_ceil(1_000));
+                    let ttl_ms: i64 = redis::cmd("PTTL")
+                        .arg(&key)
+                        .query(&mut server.connection)
+                        .expect("a plain command");
+                    let kept_ms = longest_ms - 10_000..=longest_ms;
+                    prop_assert!(kept_ms.contains(&ttl_ms), "{ttl_ms} of {longest_ms} ms");
+                }
             }
             Ok(())
         })

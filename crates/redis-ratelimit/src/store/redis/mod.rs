@@ -234,11 +234,13 @@ impl RedisStore {
     pub(crate) async fn release(
         &self,
         id: Id<'_>,
+        slots: Slots,
         permit: u128,
         deadline: Instant,
     ) -> Result<(), Fault> {
         let mut remove = redis::cmd("ZREM");
-        remove.arg(self.key(id)).arg(script::permit_name(permit));
+        let name = script::permit_name(permit, slots.lease_us);
+        remove.arg(self.key(id)).arg(name);
         call::send(&self.guard, &remove, None, deadline)
             .await
             .map(drop)

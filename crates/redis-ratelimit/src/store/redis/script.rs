@@ -31,7 +31,7 @@ pub(crate) static LIMITS: Script =
     script!("lua/limits.lua", "6b61a75be5f26dbb76742f10d4058fc97e69be49");
 pub(crate) static PERMITS: Script = script!(
     "lua/permits.lua",
-    "09823ac397ddb59f9f73e53197b9a55384b19295"
+    "c931965561ba8abf32820eba641702b5c51f7a90"
 );
 
 /// What the script of all kinds is to do.
@@ -100,7 +100,7 @@ impl Call {
     pub(crate) fn permit(key: &[u8], slots: Slots, permit: u128) -> Self {
         let mut call = Self::new(&PERMITS, std::iter::once(key));
         call.numbers([u64::from(slots.slots), slots.lease_us]);
-        call.by_sha.arg(permit_name(permit));
+        call.by_sha.arg(permit_name(permit, slots.lease_us));
         call
     }
 
@@ -171,7 +171,7 @@ fn parts(gcra: &Gcra) -> [u64; 3] {
     [gcra.interval.part, gcra.tolerance.part, gcra.denominator]
 }
 
-/// A permit as a member of its set.
-pub(crate) fn permit_name(permit: u128) -> String {
-    format!("{permit:032x}")
+/// A permit as a member of its set, with its own lease.
+pub(crate) fn permit_name(permit: u128, lease_us: u64) -> String {
+    format!("{permit:032x}:{lease_us}")
 }
