@@ -73,10 +73,6 @@ impl Gcra {
         gcra
     }
 
-    pub(crate) fn burst(&self) -> u32 {
-        self.burst
-    }
-
     /// How many integers the script of this algorithm alone replies with for each key.
     #[cfg(feature = "redis")]
     pub(crate) fn reply_len(&self) -> usize {
@@ -149,6 +145,10 @@ impl Gcra {
 /// What is seen is the debt: how far the arrival time lies ahead of the clock.
 impl Algorithm for Gcra {
     type Seen = Time;
+
+    fn capacity(&self) -> u32 {
+        self.burst
+    }
 
     fn see(&self, stored: Option<Stored>, now: u64) -> (Time, bool) {
         let Some(Stored::Gcra { whole, part }) = stored else {

@@ -96,7 +96,8 @@ impl Limiter {
     /// Asks for the units of several checks, and takes all of them or none, in one round trip.
     ///
     /// The policies may be of different kinds, and the keys different ones. If a policy and key
-    /// come up twice, their costs add up. Without checks everything is admitted.
+    /// come up twice, their costs add up; if the sum is above the limit, they are denied for good
+    /// ([`State::is_permanent`]). Without checks everything is admitted.
     ///
     /// # Cancel safety
     ///

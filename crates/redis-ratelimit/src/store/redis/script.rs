@@ -156,11 +156,11 @@ impl Call {
             }
             Rule::Fixed(window) => {
                 self.by_sha.arg("fixed");
-                self.numbers([u64::from(window.limit()), window.window_us]);
+                self.numbers([u64::from(rule.capacity()), window.window_us]);
             }
             Rule::Sliding(window) => {
                 self.by_sha.arg("sliding");
-                self.numbers([u64::from(window.limit()), window.bucket_us()]);
+                self.numbers([u64::from(rule.capacity()), window.bucket_us()]);
                 self.numbers([crate::core::BUCKETS as u64]);
             }
         }
