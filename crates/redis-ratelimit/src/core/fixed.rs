@@ -7,7 +7,7 @@
 use super::{Algorithm, Stored};
 
 /// At most `limit` units between the first one and the end of the period that it opens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct FixedWindow {
     pub(crate) limit: u32,
     pub(crate) window_us: u64,

@@ -10,14 +10,14 @@ use super::{Algorithm, HORIZON_US, Stored};
 const PARTS_MAX: u128 = 1 << 52;
 
 /// A time of `whole` µs and `part` of a denominator that its [`Gcra`] knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
 pub(crate) struct Time {
     pub(crate) whole: u64,
     pub(crate) part: u64,
 }
 
 /// At most `burst` units at once, and one more after each interval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Gcra {
     /// Between two units.
     pub(crate) interval: Time,

@@ -24,7 +24,7 @@ pub(crate) const HORIZON_US: u64 = 1 << 51;
 pub(crate) const NEVER_US: u64 = u64::MAX;
 
 /// What one policy enforces.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Rule {
     Gcra(Gcra),
     Fixed(FixedWindow),

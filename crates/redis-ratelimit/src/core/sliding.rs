@@ -12,7 +12,7 @@ use super::{Algorithm, Stored};
 pub(crate) const BUCKETS: usize = 10;
 
 /// At most `limit` units in any window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct SlidingWindow {
     limit: u32,
     bucket_us: u64,

@@ -1,7 +1,5 @@
 //! The limiter: a store, and what holds when it does not answer.
 
-#[cfg(feature = "redis")]
-mod breaker;
 mod builder;
 #[cfg(feature = "redis")]
 mod coalescer;
@@ -85,9 +83,8 @@ impl Limiter {
     pub async fn check(&self, check: Check<'_>) -> Decision {
         let decision = match &self.backend {
             Backend::Memory(store) => decision(check, store.take(check.into()), Source::Store),
-            // In a box, so that the future of the usual case stays a small one.
             #[cfg(feature = "redis")]
-            Backend::Redis(remote) => Box::pin(remote.check(check)).await,
+            Backend::Redis(remote) => remote.check(check).await,
         };
         observe::decided(check.policy().name(), &decision);
         decision

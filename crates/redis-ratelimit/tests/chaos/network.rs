@@ -150,6 +150,56 @@ async fn callers_who_do_not_wait_for_the_budget_get_a_new_connection_all_the_sam
     assert_eq!(proxy.accepted(), 2);
 }
 
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn callers_who_do_not_wait_for_the_budget_open_the_breaker_all_the_same() {
+    let server = Redis::start(&[]).expect("a server");
+    let proxy = Proxy::to(server.addr()).expect("a port");
+    let policy = policy(1_000);
+    for coalesces in [false, true] {
+        let settings = builder(&through(&proxy), FailurePolicy::Closed);
+        let limiter = if coalesces {
+            settings.coalesce().build()
+        } else {
+            settings.build()
+        };
+        is_decided(&limiter, &policy).await.expect("a healthy link");
+        proxy.set(Link::Blackhole);
+        let is_open = async || {
+            let asked = limiter.check(check(&policy));
+            match tokio::time::timeout(BUDGET / 20, asked).await {
+                Ok(decision) => Some(fault(&decision).0)
+                    .filter(|kind| *kind == FaultKind::BreakerOpen)
+                    .map(drop),
+                Err(_) => None,
+            }
+        };
+        wait_for(is_open, PATIENCE).await;
+        proxy.set(Link::Pass);
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn a_command_that_many_wait_for_is_one_fault() {
+    let server = Redis::start(&[]).expect("a server");
+    let proxy = Proxy::to(server.addr()).expect("a port");
+    let settings = builder(&through(&proxy), FailurePolicy::Closed);
+    let (limiter, policy) = (settings.coalesce().build(), policy(1_000));
+    is_decided(&limiter, &policy).await.expect("a healthy link");
+    proxy.set(Link::Blackhole);
+    let asked = (0..64).map(|_| {
+        let (limiter, policy) = (limiter.clone(), policy.clone());
+        tokio::spawn(async move { fault(&limiter.check(check(&policy)).await).0 })
+    });
+    for asked in asked.collect::<Vec<_>>() {
+        assert_eq!(asked.await.expect("no panic"), FaultKind::Timeout);
+    }
+    // Two calls are two faults, and do not open the breaker, however many have waited.
+    let decision = limiter.check(check(&policy)).await;
+    assert_eq!(fault(&decision).0, FaultKind::Timeout);
+}
+
 #[test]
 #[ignore = "needs redis-server"]
 fn a_runtime_that_ends_while_it_connects_is_no_obstacle_for_the_next_one() {

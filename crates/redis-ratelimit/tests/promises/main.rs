@@ -3,6 +3,8 @@
 #[path = "../conformance/mod.rs"]
 mod conformance;
 
+#[cfg(feature = "redis")]
+mod coalescing;
 mod memory;
 #[cfg(feature = "tower")]
 mod proxies;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use redis_ratelimit::{Check, Decision, Limiter, Policy, Quota, Source};
+use redis_ratelimit::{Applied, Check, Decision, FaultKind, Limiter, Policy, Quota, Source};
 use testkit::{Keys, every_await};
 use tokio::task::JoinSet;
 
@@ -116,6 +116,58 @@ async fn callers_that_go_away_cost_the_others_nothing_but_their_units() {
         .expect("an answer")
         .remaining;
     assert!(admitted + left <= 200, "{admitted} and {left}");
+}
+
+#[tokio::test]
+#[ignore = "needs redis"]
+async fn another_programs_key_costs_those_who_share_a_call_with_it_nothing() {
+    let (limiter, keys) = limiter();
+    let client = redis::Client::open(keys.url()).expect("a URL");
+    let mut connection = client.get_connection().expect("the server answers");
+    for name in ["p", "window", "parts"] {
+        redis::cmd("RPUSH")
+            .arg(keys.key(&format!("{{theirs}}:{name}")))
+            .arg("theirs")
+            .exec(&mut connection)
+            .expect("a plain command");
+    }
+    let window = Policy::fixed_window("window", Quota::per_hour(1_000)).expect("a quota");
+    let parts = Policy::gcra("parts", Quota::per_hour(1_001)).expect("a quota");
+    for policies in [vec![gcra(1_000)], vec![parts], vec![gcra(1_000), window]] {
+        let mut tasks = JoinSet::new();
+        for task in 0..64 {
+            let (limiter, policies) = (limiter.clone(), policies.clone());
+            tasks.spawn(async move {
+                // The last limit of an order is the one that can't be looked at.
+                let is_theirs = task % 4 == 0;
+                let last = if is_theirs { "theirs" } else { "ours" };
+                let mut checks: Vec<_> = policies
+                    .iter()
+                    .map(|policy| check(policy, "ours"))
+                    .collect();
+                *checks.last_mut().expect("a policy") =
+                    check(policies.last().expect("a policy"), last);
+                let verdict = limiter.check_all(&checks).await;
+                if is_theirs {
+                    let cause = verdict.doubt().expect("nobody looked").cause();
+                    let told = (cause.kind(), cause.applied());
+                    assert_eq!(told, (FaultKind::WrongType, Applied::No));
+                } else {
+                    assert!(verdict.is_admitted(), "{verdict:?}");
+                }
+            });
+        }
+        tasks.join_all().await;
+        for policy in &policies {
+            let left = limiter.peek(check(policy, "ours")).await;
+            let used = u64::from(policy.limit()) - left.expect("an answer").remaining;
+            assert_eq!(used, 48, "{policy:?}");
+            limiter
+                .reset(check(policy, "ours"))
+                .await
+                .expect("an answer");
+        }
+    }
 }
 
 #[tokio::test]
