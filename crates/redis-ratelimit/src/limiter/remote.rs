@@ -65,7 +65,7 @@ impl Remote {
             return decision(check, denial, Source::DenyCache);
         }
         let told = self.take(&[request]).await;
-        match told.and_then(|outcomes| outcomes.first().copied().ok_or_else(no_outcome)) {
+        match told.map(|outcomes| outcomes.first) {
             Ok(outcome) => {
                 if outcome.admitted {
                     self.keep_local_share(&[request]);
@@ -109,16 +109,21 @@ impl Remote {
     /// Takes the units of all requests or of none, together with others who ask for the same.
     async fn take(&self, requests: &[Request<'_>]) -> Told {
         let budget = self.budget(self.budget)?;
-        let rules: Vec<_> = requests.iter().map(|request| *request.rule).collect();
-        let order = self.store.order(requests);
-        let told = match &self.coalescer {
-            Some(coalescer) => coalescer.take(rules, order, budget).await,
-            None => {
-                let (now, orders) = (self.clock.now_us(), [order]);
-                // In a box, so that the future of those who only wait stays a small one.
-                let told = Box::pin(self.store.take(&rules, &orders, now, &budget));
-                told.await.and_then(coalescer::one)
-            }
+        let order = self.store.order(requests).ok_or_else(nothing_asked)?;
+        let several: Vec<_>;
+        let rules = if let [one] = requests {
+            std::slice::from_ref(one.rule)
+        } else {
+            several = requests.iter().map(|request| *request.rule).collect();
+            several.as_slice()
+        };
+        let told = if let Some(coalescer) = &self.coalescer {
+            coalescer.take(rules, order, &budget).await
+        } else {
+            let (now, orders) = (self.clock.now_us(), [order]);
+            // In a box, so that the future of those who only wait stays a small one.
+            let told = Box::pin(self.store.take(rules, &orders, now, &budget));
+            told.await.and_then(coalescer::one)
         };
         observed(told)
     }
@@ -271,9 +276,9 @@ fn observed<T>(answer: Result<T, Fault>) -> Result<T, Fault> {
     answer
 }
 
-/// An order of one limit has one outcome.
-fn no_outcome() -> Fault {
-    Fault::new(FaultKind::UnexpectedReply, Applied::Maybe)
+/// There is no order without a limit.
+fn nothing_asked() -> Fault {
+    Fault::new(FaultKind::UnexpectedReply, Applied::No)
 }
 
 /// Forgets a denial when what may have brought its state down is over, also because the caller did

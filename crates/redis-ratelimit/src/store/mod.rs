@@ -6,6 +6,8 @@ mod redis;
 
 use crate::Check;
 use crate::core::{Figures, Rule};
+#[cfg(feature = "redis")]
+use crate::few::Few;
 use crate::table::Id;
 
 pub use self::memory::MemoryStore;
@@ -37,7 +39,7 @@ impl<'a> From<Check<'a>> for Request<'a> {
 
 /// What one call of a limiter asks for, all or none: for each of some rules a key and a cost.
 #[cfg(feature = "redis")]
-pub(crate) type Order = Vec<Ask>;
+pub(crate) type Order = Few<Ask>;
 
 /// So many units of a key.
 #[cfg(feature = "redis")]

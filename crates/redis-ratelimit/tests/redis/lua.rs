@@ -552,9 +552,12 @@ fn orders(server: &mut Server, rules: &[Rule], steps: &[(Orders, u64, u8)]) -> T
         for (places, costs) in places.chunks(rules.len()).zip(costs.chunks(rules.len())) {
             let decide = |consumes: bool| -> Vec<_> {
                 let limits = rules.iter().zip(places).zip(costs);
-                let outcomes = limits.map(|((rule, place), cost)| match consumes {
-                    true => rule.decide(stored[*place], now, *cost),
-                    false => rule.decline(stored[*place], now, *cost),
+                let outcomes = limits.map(|((rule, place), cost)| {
+                    if consumes {
+                        rule.decide(stored[*place], now, *cost)
+                    } else {
+                        rule.decline(stored[*place], now, *cost)
+                    }
                 });
                 outcomes.collect()
             };

@@ -53,12 +53,15 @@ impl Coalescer {
     /// Decides on an order for these rules.
     pub(super) async fn take(
         self: &Arc<Self>,
-        rules: Vec<Rule>,
+        rules: &[Rule],
         order: Order,
-        budget: Budget,
+        budget: &Budget,
     ) -> Told {
         let (mut place, answer) = match self.enter(rules, order, budget.deadline())? {
-            Entry::Call(call) => return call.make(&budget).await,
+            Entry::Call(turn, order) => {
+                // In a box, so that the future of those who wait stays a small one.
+                return Box::pin(turn.call_alone(rules, order, budget)).await;
+            }
             Entry::Wait(place, answer) => (place, answer),
         };
         match timeout_at(budget.deadline(), answer).await {
@@ -73,7 +76,7 @@ impl Coalescer {
 
     fn enter(
         self: &Arc<Self>,
-        rules: Vec<Rule>,
+        rules: &[Rule],
         order: Order,
         deadline: Instant,
     ) -> Result<Entry<'_>, Fault> {
@@ -81,8 +84,7 @@ impl Coalescer {
         let runtime = Handle::current();
         let mut queue = self.queue();
         if queue.begin_call(CALLS_MAX) {
-            let turn = Turn::new(self, runtime);
-            return Ok(Entry::Call(Box::new(OwnCall { turn, rules, order })));
+            return Ok(Entry::Call(Turn::new(self, runtime), order));
         }
         let (sender, answer) = oneshot::channel();
         let waiter = Waiter {
@@ -116,25 +118,8 @@ impl fmt::Debug for Coalescer {
 }
 
 enum Entry<'a> {
-    Call(Box<OwnCall>),
+    Call(Turn, Order),
     Wait(Place<'a>, oneshot::Receiver<Told>),
-}
-
-/// An order that waits for nobody.
-struct OwnCall {
-    turn: Turn,
-    rules: Vec<Rule>,
-    order: Order,
-}
-
-impl OwnCall {
-    async fn make(self: Box<Self>, budget: &Budget) -> Told {
-        let coalescer = self.turn.coalescer();
-        let (now, orders) = (coalescer.clock.now_us(), std::slice::from_ref(&self.order));
-        // In a box, so that the future of those who only wait stays a small one.
-        let told = Box::pin(coalescer.store.take(&self.rules, orders, now, budget));
-        one(told.await?)
-    }
 }
 
 /// What was told to a call's only order.
@@ -153,7 +138,7 @@ impl Place<'_> {
     /// Whether what stood here may have been sent meanwhile.
     fn leave(&mut self) -> Applied {
         let ticket = self.ticket.take();
-        match ticket.and_then(|ticket| self.coalescer.queue().leave(&ticket)) {
+        match ticket.and_then(|ticket| self.coalescer.queue().leave(ticket)) {
             Some(_) => Applied::No,
             None => Applied::Maybe,
         }

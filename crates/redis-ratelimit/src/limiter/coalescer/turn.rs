@@ -8,7 +8,7 @@ use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::queue::Waiter;
-use super::{Coalescer, not_sent};
+use super::{Coalescer, not_sent, one};
 use crate::core::Rule;
 use crate::store::{Budget, Order, Told};
 use crate::{Applied, Fault, FaultKind, observe};
@@ -31,8 +31,11 @@ impl Turn {
         }
     }
 
-    pub(super) fn coalescer(&self) -> &Coalescer {
-        &self.coalescer
+    /// The call of an order that waits for nobody.
+    pub(super) async fn call_alone(self, rules: &[Rule], order: Order, budget: &Budget) -> Told {
+        let Coalescer { store, clock, .. } = &*self.coalescer;
+        let orders = [order];
+        one(store.take(rules, &orders, clock.now_us(), budget).await?)
     }
 
     /// Makes calls for those who wait until there is nobody.
@@ -87,15 +90,16 @@ fn take(estate: &Estate) -> Option<(Turn, Batch)> {
 
 /// Orders that go together. Dropped, it tells those who are not answered whether they were sent.
 struct Batch {
-    rules: Vec<Rule>,
+    rules: Arc<[Rule]>,
     orders: Vec<Order>,
     answers: Vec<oneshot::Sender<Told>>,
     is_sent: bool,
 }
 
 impl Batch {
-    fn new(rules: Vec<Rule>, waiters: Vec<Waiter>) -> Self {
-        let (mut orders, mut answers) = (Vec::new(), Vec::new());
+    fn new(rules: Arc<[Rule]>, waiters: Vec<Waiter>) -> Self {
+        let mut orders = Vec::with_capacity(waiters.len());
+        let mut answers = Vec::with_capacity(waiters.len());
         let now = Instant::now();
         for waiter in waiters {
             if waiter.deadline > now {

@@ -7,6 +7,7 @@ use super::call::unexpected;
 use super::reply::{Told, WRONG_TYPE, wrong_type};
 use crate::Fault;
 use crate::core::{Gcra, Rule};
+use crate::few::Few;
 use crate::store::Order;
 
 pub(super) struct Bundles<'a> {
@@ -21,7 +22,7 @@ pub(super) struct Bundles<'a> {
 
 impl<'a> Bundles<'a> {
     pub(super) fn of(orders: &'a [Order]) -> Self {
-        let asks = || orders.iter().flatten();
+        let asks = || orders.iter().map(|order| &order.first);
         let (mut known, mut keys) = (HashMap::with_capacity(orders.len()), Vec::new());
         let mut counts: Vec<usize> = Vec::with_capacity(orders.len());
         let mut of_orders = Vec::with_capacity(orders.len());
@@ -83,7 +84,7 @@ impl<'a> Bundles<'a> {
         }
         let told = self.of_orders.iter().map(|bundle| {
             let outcomes = bundles[*bundle].as_mut().ok_or_else(wrong_type)?;
-            Ok(vec![outcomes.next().ok_or_else(unexpected)?])
+            outcomes.next().map(Few::one).ok_or_else(unexpected)
         });
         Ok(told.collect())
     }

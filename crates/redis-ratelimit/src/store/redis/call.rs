@@ -56,8 +56,16 @@ pub(super) async fn send(guard: &Guard, request: Request, budget: &Budget) -> Re
 async fn attempts(guard: &Guard, mut request: Request, budget: &Budget) -> Result<Value, Fault> {
     let mut pause = FIRST_PAUSE;
     let mut refused_with = None;
+    // What is asked again later than that may get no answer in time: then nobody would know any more
+    // that nothing was done.
+    let last_attempt = budget.deadline() - (budget.deadline() - Instant::now()) / 8;
     loop {
         let link = link(guard, budget, &mut refused_with).await?;
+        if Instant::now() > last_attempt
+            && let Some(error) = refused_with.take()
+        {
+            return Err(failed(FaultKind::Unavailable, error));
+        }
         let under_way = UnderWay::new(guard, &link, budget);
         let error = match under_way.answer(request.command()).await {
             Ok(value) => return Ok(value),
@@ -73,7 +81,7 @@ async fn attempts(guard: &Guard, mut request: Request, budget: &Budget) -> Resul
             Err(Silence::Refused(_, error)) => error,
         };
         let again = Instant::now() + pause;
-        if again >= budget.deadline() {
+        if again > last_attempt {
             return Err(failed(FaultKind::Unavailable, error));
         }
         refused_with = Some(error);

@@ -12,6 +12,7 @@ mod reply;
 mod script;
 
 use std::fmt;
+use std::iter::once;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +27,8 @@ use self::guard::Guard;
 pub(crate) use self::reply::Told;
 use self::script::{Call, Mode};
 use super::{Ask, Order, Request};
-use crate::core::{Figures, Rule, Slot, Slots};
+use crate::core::{Figures, Gcra, Rule, Slot, Slots};
+use crate::few::Few;
 use crate::policy::checked_name;
 use crate::table::Id;
 use crate::{Applied, Fault, FaultKind, PolicyError};
@@ -129,13 +131,13 @@ impl RedisStore {
             .await
     }
 
-    /// What requests ask for, in the words of this store.
-    pub(crate) fn order(&self, requests: &[Request<'_>]) -> Order {
+    /// What requests ask for, in the words of this store: nothing if there are none.
+    pub(crate) fn order(&self, requests: &[Request<'_>]) -> Option<Order> {
         let asks = requests.iter().map(|request| Ask {
             key: self.key(request.id),
             cost: request.cost,
         });
-        asks.collect()
+        Few::of(asks)
     }
 
     /// Decides on orders for the same rules, one after the other, in one call. Each is told its
@@ -148,6 +150,10 @@ impl RedisStore {
         budget: &Budget,
     ) -> Result<Vec<Told>, Fault> {
         if let [Rule::Gcra(gcra)] = rules {
+            if let [order] = orders {
+                let told = self.take_one(gcra, &order.first, now, budget);
+                return Ok(vec![told.await]);
+            }
             let bundles = Bundles::of(orders);
             let call = Call::gcra(gcra, bundles.keys(), bundles.costs());
             let reply = call::run(&self.guard, call, budget).await?;
@@ -155,6 +161,16 @@ impl RedisStore {
         }
         let reply = self.orders(Mode::Take, rules, orders, budget).await?;
         reply::told(rules, orders, &reply, now)
+    }
+
+    /// As `take`, of the usual order alone.
+    async fn take_one(&self, gcra: &Gcra, ask: &Ask, now: u64, budget: &Budget) -> Told {
+        let costs = [ask.cost];
+        let call = Call::gcra(gcra, once(ask.key.as_slice()), once(&costs[..]));
+        let reply = call::run(&self.guard, call, budget).await?;
+        let outcomes = Rule::Gcra(*gcra).retell_bundle(&reply, now, &costs);
+        let outcome = outcomes.and_then(|mut outcomes| outcomes.pop());
+        outcome.map(Few::one).ok_or_else(call::unexpected)
     }
 
     pub(crate) async fn peek(
@@ -220,9 +236,10 @@ impl RedisStore {
         request: Request<'_>,
         budget: &Budget,
     ) -> Result<Vec<i64>, Fault> {
-        let rules = std::slice::from_ref(request.rule);
-        self.orders(mode, rules, &[self.order(&[request])], budget)
-            .await
+        let (rules, cost) = (std::slice::from_ref(request.rule), request.cost);
+        let key = self.key(request.id);
+        let order = Few::one(Ask { key, cost });
+        self.orders(mode, rules, &[order], budget).await
     }
 
     async fn orders(

@@ -2,11 +2,12 @@
 
 use super::call::unexpected;
 use crate::core::{Outcome, Rule};
+use crate::few::Few;
 use crate::store::Order;
 use crate::{Applied, Fault, FaultKind};
 
 /// What has come of an order: the outcome of each of its limits, or why it was not looked at.
-pub(crate) type Told = Result<Vec<Outcome>, Fault>;
+pub(crate) type Told = Result<Few<Outcome>, Fault>;
 
 /// In place of what was seen: a key is another program's.
 pub(super) const WRONG_TYPE: i64 = -1;
@@ -35,14 +36,16 @@ fn told_one(rules: &[Rule], order: &Order, reply: &[i64], now: u64) -> Told {
         [admitted @ (0 | 1), seen @ ..] => (*admitted == 1, seen),
         _ => return Err(unexpected()),
     };
-    let mut outcomes = Vec::with_capacity(rules.len());
-    for (rule, ask) in rules.iter().zip(order) {
+    let mut is_sound = true;
+    let outcomes = rules.iter().zip(order).map_while(|(rule, ask)| {
         let (of_this, rest) = seen.split_at(rule.reply_len());
         let outcome = rule.retell(of_this, admitted, now, ask.cost);
-        outcomes.push(outcome.ok_or_else(unexpected)?);
+        is_sound &= outcome.is_some();
         seen = rest;
-    }
-    Ok(outcomes)
+        outcome
+    });
+    let outcomes = Few::of(outcomes);
+    outcomes.filter(|_| is_sound).ok_or_else(unexpected)
 }
 
 /// Nothing was taken from any limit of the order.
