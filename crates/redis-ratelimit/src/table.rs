@@ -315,6 +315,12 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_of_the_memory_store_is_no_larger_than_its_documentation_says() {
+        // Beside it the name and the key, and their place in the index: some 150 bytes in all.
+        assert!(size_of::<Entry<crate::core::Stored>>() <= 104);
+    }
+
+    #[test]
     fn a_name_and_a_key_do_not_run_into_each_other() {
         let table = Table::new(100);
         let (a, b) = (

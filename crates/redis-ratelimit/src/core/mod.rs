@@ -38,8 +38,8 @@ pub(crate) enum Stored {
     Gcra { whole: u64, part: u64 },
     /// When the window was opened, and what was admitted in it.
     Fixed { start: u64, used: u64 },
-    /// How long a bucket is, the number of the newest one, and what was admitted in each, the newest
-    /// first.
+    /// How long a bucket is, the number of the newest one, and what was admitted in each, the
+    /// newest first.
     Sliding {
         bucket_us: u64,
         newest: u64,

@@ -2,10 +2,24 @@
 
 use std::time::{Duration, Instant};
 
-use redis_ratelimit::{Applied, Concurrency, Decision, FailurePolicy, FaultKind};
+use redis_ratelimit::{
+    Applied, Concurrency, Decision, FailurePolicy, FaultKind, Limiter, LimiterBuilder, Policy,
+};
 use testkit::{Link, Proxy, Redis, wait_for};
 
 use crate::{BUDGET, PATIENCE, SLACK, builder, check, fault, is_decided, limiter, policy, through};
+
+/// A server behind a proxy, and a limiter that has reached it.
+async fn behind_a_proxy(
+    settings: impl FnOnce(LimiterBuilder) -> LimiterBuilder,
+) -> (Redis, Proxy, Limiter, Policy) {
+    let server = Redis::start(&[]).expect("a server");
+    let proxy = Proxy::to(server.addr()).expect("a port");
+    let settings = settings(builder(&through(&proxy), FailurePolicy::Closed));
+    let (limiter, policy) = (settings.build(), policy(1_000));
+    is_decided(&limiter, &policy).await.expect("a healthy link");
+    (server, proxy, limiter, policy)
+}
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
@@ -115,12 +129,7 @@ async fn a_check_that_was_sent_with_others_tells_that_it_may_have_been_charged()
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn a_silently_dropped_connection_is_replaced_within_two_budgets() {
-    let server = Redis::start(&[]).expect("a server");
-    let proxy = Proxy::to(server.addr()).expect("a port");
-    let limiter = limiter(&through(&proxy));
-    let policy = policy(1_000);
-    is_decided(&limiter, &policy).await.expect("a healthy link");
-
+    let (_server, proxy, limiter, policy) = behind_a_proxy(|settings| settings).await;
     proxy.orphan();
     let started = Instant::now();
     wait_for(async || is_decided(&limiter, &policy).await, PATIENCE).await;
@@ -135,12 +144,7 @@ async fn a_silently_dropped_connection_is_replaced_within_two_budgets() {
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn callers_who_do_not_wait_for_the_budget_get_a_new_connection_all_the_same() {
-    let server = Redis::start(&[]).expect("a server");
-    let proxy = Proxy::to(server.addr()).expect("a port");
-    let limiter = limiter(&through(&proxy));
-    let policy = policy(1_000);
-    is_decided(&limiter, &policy).await.expect("a healthy link");
-
+    let (_server, proxy, limiter, policy) = behind_a_proxy(|settings| settings).await;
     proxy.orphan();
     let impatient = async || {
         let asked = tokio::time::timeout(BUDGET / 4, is_decided(&limiter, &policy));
@@ -153,17 +157,15 @@ async fn callers_who_do_not_wait_for_the_budget_get_a_new_connection_all_the_sam
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn callers_who_do_not_wait_for_the_budget_open_the_breaker_all_the_same() {
-    let server = Redis::start(&[]).expect("a server");
-    let proxy = Proxy::to(server.addr()).expect("a port");
-    let policy = policy(1_000);
     for coalesces in [false, true] {
-        let settings = builder(&through(&proxy), FailurePolicy::Closed);
-        let limiter = if coalesces {
-            settings.coalesce().build()
-        } else {
-            settings.build()
+        let settings = |settings: LimiterBuilder| {
+            if coalesces {
+                settings.coalesce()
+            } else {
+                settings
+            }
         };
-        is_decided(&limiter, &policy).await.expect("a healthy link");
+        let (_server, proxy, limiter, policy) = behind_a_proxy(settings).await;
         proxy.set(Link::Blackhole);
         let is_open = async || {
             let asked = limiter.check(check(&policy));
@@ -175,18 +177,13 @@ async fn callers_who_do_not_wait_for_the_budget_open_the_breaker_all_the_same() 
             }
         };
         wait_for(is_open, PATIENCE).await;
-        proxy.set(Link::Pass);
     }
 }
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn a_command_that_many_wait_for_is_one_fault() {
-    let server = Redis::start(&[]).expect("a server");
-    let proxy = Proxy::to(server.addr()).expect("a port");
-    let settings = builder(&through(&proxy), FailurePolicy::Closed);
-    let (limiter, policy) = (settings.coalesce().build(), policy(1_000));
-    is_decided(&limiter, &policy).await.expect("a healthy link");
+    let (_server, proxy, limiter, policy) = behind_a_proxy(LimiterBuilder::coalesce).await;
     proxy.set(Link::Blackhole);
     let asked = (0..64).map(|_| {
         let (limiter, policy) = (limiter.clone(), policy.clone());
@@ -227,12 +224,7 @@ fn a_runtime_that_ends_while_it_connects_is_no_obstacle_for_the_next_one() {
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn many_checks_on_a_dropped_connection_replace_it_at_the_first_budget() {
-    let server = Redis::start(&[]).expect("a server");
-    let proxy = Proxy::to(server.addr()).expect("a port");
-    let limiter = limiter(&through(&proxy));
-    let policy = policy(1_000);
-    is_decided(&limiter, &policy).await.expect("a healthy link");
-
+    let (_server, proxy, limiter, policy) = behind_a_proxy(|settings| settings).await;
     proxy.orphan();
     let checks: Vec<_> = (0..3)
         .map(|_| {

@@ -56,8 +56,8 @@ pub(super) async fn send(guard: &Guard, request: Request, budget: &Budget) -> Re
 async fn attempts(guard: &Guard, mut request: Request, budget: &Budget) -> Result<Value, Fault> {
     let mut pause = FIRST_PAUSE;
     let mut refused_with = None;
-    // What is asked again later than that may get no answer in time: then nobody would know any more
-    // that nothing was done.
+    // What is asked again later than that may get no answer in time: then nobody would know any
+    // more that nothing was done.
     let last_attempt = budget.deadline() - (budget.deadline() - Instant::now()) / 8;
     loop {
         let link = link(guard, budget, &mut refused_with).await?;
@@ -137,9 +137,9 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// A request on its way. Dropped, its caller does not wait for the answer any more, and it is seen in
-/// the background whether it would have come in time: answers come in the order of their requests, so
-/// that of a PING which is sent now comes after it.
+/// A request on its way. Dropped, its caller does not wait for the answer any more, and it is seen
+/// in the background whether it would have come in time: answers come in the order of their
+/// requests, so that of a PING which is sent now comes after it.
 struct UnderWay<'a> {
     guard: &'a Guard,
     link: &'a Link,
