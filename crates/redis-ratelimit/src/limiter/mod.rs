@@ -83,8 +83,12 @@ impl Limiter {
     pub async fn check(&self, check: Check<'_>) -> Decision {
         let decision = match &self.backend {
             Backend::Memory(store) => decision(check, store.take(check.into()), Source::Store),
+            // In a box, so that the future of the usual case stays a small one.
             #[cfg(feature = "redis")]
-            Backend::Redis(remote) => remote.check(check).await,
+            Backend::Redis(remote) => match remote.remembered(check) {
+                Some(denial) => denial,
+                None => Box::pin(remote.check(check)).await,
+            },
         };
         observe::decided(check.policy().name(), &decision);
         decision

@@ -10,7 +10,7 @@ use super::builder::LimiterBuilder;
 use super::coalescer::{self, Coalescer};
 use super::deny_cache::{DenyCache, LocalClock};
 use super::{decision, requests, verdict};
-use crate::core::{Figures, Outcome, Slot, Slots};
+use crate::core::{Figures, Slot, Slots};
 use crate::store::{Answer, Breaker, Budget, Pass, Probe, Request, Told};
 use crate::table::Id;
 use crate::{
@@ -59,11 +59,16 @@ impl Remote {
         }
     }
 
+    /// The denial of a check that still holds.
+    pub(super) fn remembered(&self, check: Check<'_>) -> Option<Decision> {
+        let denials = self.denials.as_ref()?;
+        let denial = denials.denial(check.into(), self.clock.now_us())?;
+        Some(decision(check, denial, Source::DenyCache))
+    }
+
+    /// Asks the store, whatever is remembered.
     pub(super) async fn check(&self, check: Check<'_>) -> Decision {
         let request = Request::from(check);
-        if let Some(denial) = self.known_denial(request) {
-            return decision(check, denial, Source::DenyCache);
-        }
         let told = self.take(&[request]).await;
         match told.map(|outcomes| outcomes.first) {
             Ok(outcome) => {
@@ -78,15 +83,15 @@ impl Remote {
         }
     }
 
-    fn known_denial(&self, request: Request<'_>) -> Option<Outcome> {
-        let denials = self.denials.as_ref()?;
-        denials.denial(request, self.clock.now_us())
-    }
-
     pub(super) async fn check_all(&self, checks: &[Check<'_>]) -> Verdict {
         let requests = match checks {
             [] => return Verdict::admitted(Vec::new()),
-            [check] => return self.check(*check).await.into(),
+            [check] => {
+                return match self.remembered(*check) {
+                    Some(denial) => denial.into(),
+                    None => self.check(*check).await.into(),
+                };
+            }
             _ => requests(checks),
         };
         match self.take(&requests).await {
