@@ -6,6 +6,7 @@ mod conformance;
 #[cfg(feature = "redis")]
 mod coalescing;
 mod memory;
+mod observed;
 #[cfg(feature = "tower")]
 mod proxies;
 mod refusals;

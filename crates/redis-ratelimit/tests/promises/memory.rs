@@ -56,6 +56,7 @@ fn the_future_of_a_check_is_a_small_one() {
     let limiter = Limiter::memory();
     let policy = Policy::gcra("p", Quota::per_hour(1)).expect("a quota");
     let check = Check::new(&policy, "key").expect("a short key");
-    assert!(size_of_val(&limiter.check(check)) <= 96);
-    assert!(size_of_val(&limiter.check_all(&[check])) <= 96);
+    // Four times as much if it held what waits for Redis.
+    assert!(size_of_val(&limiter.check(check)) <= 192);
+    assert!(size_of_val(&limiter.check_all(&[check])) <= 192);
 }
