@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Doubt;
-use crate::core::Figures;
+use crate::core::{Figures, NEVER_US};
 
 /// The answer to a [`Check`](crate::Check).
 ///
@@ -43,13 +43,15 @@ impl Decision {
         }
     }
 
-    /// When to ask again: enough for a caller who is alone. `None` if admitted or unknown.
+    /// When to ask again: enough for a caller who is alone. `None` if admitted or unknown, and if
+    /// it would be in vain.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         if self.is_admitted() {
             return None;
         }
-        self.state().map(|state| state.retry_after)
+        let state = self.state()?;
+        (!state.is_permanent()).then_some(state.retry_after)
     }
 }
 
@@ -62,7 +64,8 @@ pub struct State {
     /// What is left now: from 0 to `limit`.
     pub remaining: u64,
     /// Until a check of the same cost is admitted, if nobody else asks. Zero unless denied, or
-    /// to be denied in the case of [`Limiter::peek`](crate::Limiter::peek).
+    /// to be denied in the case of [`Limiter::peek`](crate::Limiter::peek), and
+    /// [`Duration::MAX`] if it never will be.
     pub retry_after: Duration,
     /// Until the limit is as if it had never been used.
     pub reset_after: Duration,
@@ -71,11 +74,22 @@ pub struct State {
 }
 
 impl State {
+    /// Whether it was denied for good: more was asked for than is ever admitted at once, by all
+    /// the checks for one key in a [`check_all`](crate::Limiter::check_all) together, or of this
+    /// process' share as long as the store is away.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        self.retry_after == Duration::MAX
+    }
+
     pub(crate) fn new(limit: u32, figures: Figures, source: Source) -> Self {
         Self {
             limit: u64::from(limit),
             remaining: figures.remaining,
-            retry_after: Duration::from_micros(figures.wait_us),
+            retry_after: match figures.wait_us {
+                NEVER_US => Duration::MAX,
+                wait_us => Duration::from_micros(wait_us),
+            },
             reset_after: Duration::from_micros(figures.reset_us),
             source,
         }

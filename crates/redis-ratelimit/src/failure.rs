@@ -15,8 +15,9 @@ pub enum FailurePolicy {
     /// Decide in this process, on its share of the limit.
     ///
     /// All nodes together then admit at most one burst more than the limit in each outage, and
-    /// one unit per node because shares are rounded up (a window gets longer by as much). A node's share is kept up to date with
-    /// what the store admits to it, so that an outage is no fresh start.
+    /// one unit per node because shares are rounded up (a window gets longer by as much). A node's
+    /// share is kept up to date with what the store admits to it, so that an outage is no fresh
+    /// start.
     Local {
         /// How many processes share the limit. Count those there may be at most.
         nodes: NonZeroU32,

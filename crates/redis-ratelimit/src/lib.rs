@@ -26,6 +26,8 @@ mod decision;
 mod error;
 mod failure;
 mod fault;
+#[cfg(feature = "redis")]
+mod few;
 mod limiter;
 mod observe;
 mod policy;

@@ -124,13 +124,6 @@ impl Policy {
         self.inner.rule.capacity()
     }
 
-    /// Whether both are the same limit with the same quota.
-    #[cfg(feature = "redis")]
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        let is_same = Arc::ptr_eq(&self.inner, &other.inner);
-        is_same || self.name() == other.name() && self.rule() == other.rule()
-    }
-
     pub(crate) fn rule(&self) -> &Rule {
         &self.inner.rule
     }

@@ -80,14 +80,15 @@ impl Verdict {
         }
     }
 
-    /// When to ask again: enough for a caller who is alone. `None` if admitted, or if nobody could
-    /// tell.
+    /// When to ask again: enough for a caller who is alone. `None` if admitted, if nobody could
+    /// tell, and if it would be in vain.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         if self.is_admitted() {
             return None;
         }
-        self.states.iter().map(|state| state.retry_after).max()
+        let last = self.states.iter().max_by_key(|state| state.retry_after)?;
+        (!last.is_permanent()).then_some(last.retry_after)
     }
 }
 

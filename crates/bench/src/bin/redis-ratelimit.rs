@@ -41,7 +41,10 @@ fn main() -> ExitCode {
         .row(
             Row::new("two limits for each of 64 tasks")
                 .sizes([64])
-                .ours("all or none", |tasks| {
+                .ours("all or none, all layers", |tasks| {
+                    many(tasks, ours(Load::Wide, true), two_of_ours)
+                })
+                .ours("all or none, no layers", |tasks| {
                     many(tasks, ours(Load::Wide, false), two_of_ours)
                 })
                 .peer("redis_rate, one after the other", |tasks| {

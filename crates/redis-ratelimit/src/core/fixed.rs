@@ -7,7 +7,7 @@
 use super::{Algorithm, Stored};
 
 /// At most `limit` units between the first one and the end of the period that it opens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct FixedWindow {
     pub(crate) limit: u32,
     pub(crate) window_us: u64,
@@ -20,10 +20,6 @@ pub(crate) struct Seen {
 }
 
 impl FixedWindow {
-    pub(crate) fn limit(&self) -> u32 {
-        self.limit
-    }
-
     /// As much longer as its limit is rounded up, so that it is no more than a share in the long
     /// run.
     pub(super) fn share(&self, nodes: u32) -> Self {
@@ -47,6 +43,10 @@ pub(super) fn scaled(us: u64, times: u64, by: u32) -> u64 {
 
 impl Algorithm for FixedWindow {
     type Seen = Seen;
+
+    fn capacity(&self) -> u32 {
+        self.limit
+    }
 
     /// A window from the future is none: the clock was set back, and waiting for it would take as
     /// long as the clock is off. So nothing stored is ever too far ahead.

@@ -10,14 +10,14 @@ use super::{Algorithm, HORIZON_US, Stored};
 const PARTS_MAX: u128 = 1 << 52;
 
 /// A time of `whole` µs and `part` of a denominator that its [`Gcra`] knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
 pub(crate) struct Time {
     pub(crate) whole: u64,
     pub(crate) part: u64,
 }
 
 /// At most `burst` units at once, and one more after each interval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Gcra {
     /// Between two units.
     pub(crate) interval: Time,
@@ -71,10 +71,6 @@ impl Gcra {
         };
         gcra.tolerance = gcra.intervals(burst);
         gcra
-    }
-
-    pub(crate) fn burst(&self) -> u32 {
-        self.burst
     }
 
     /// How many integers the script of this algorithm alone replies with for each key.
@@ -149,6 +145,10 @@ impl Gcra {
 /// What is seen is the debt: how far the arrival time lies ahead of the clock.
 impl Algorithm for Gcra {
     type Seen = Time;
+
+    fn capacity(&self) -> u32 {
+        self.burst
+    }
 
     fn see(&self, stored: Option<Stored>, now: u64) -> (Time, bool) {
         let Some(Stored::Gcra { whole, part }) = stored else {

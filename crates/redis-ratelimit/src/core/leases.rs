@@ -11,7 +11,16 @@ pub(crate) struct Slots {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Leases {
     /// The order carries no meaning.
-    held: Vec<(u128, u64)>,
+    held: Vec<Held>,
+}
+
+/// A slot that is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Held {
+    by: u128,
+    /// The holder's own: others may take shorter ones of the same slots.
+    lease_us: u64,
+    ends: u64,
 }
 
 /// The outcome of an attempt.
@@ -28,16 +37,16 @@ impl Slots {
     /// Takes a slot, or renews the one that `id` holds: the same attempt twice is one.
     ///
     /// A lease that ends later than one taken now would do is a step back of the clock, and is
-    /// shortened to that.
+    /// shortened to what its holder would get now.
     pub(crate) fn acquire(&self, leases: &mut Leases, id: u128, now: u64) -> Slot {
         let until = now.saturating_add(self.lease_us);
-        leases.held.retain(|(_, ends)| *ends > now);
-        for (_, ends) in &mut leases.held {
-            *ends = (*ends).min(until);
+        leases.held.retain(|held| held.ends > now);
+        for held in leases.held.iter_mut().filter(|held| held.ends > until) {
+            held.ends = held.ends.min(now.saturating_add(held.lease_us));
         }
         let mut held = leases.held.iter_mut();
-        if let Some((_, ends)) = held.find(|(holder, _)| *holder == id) {
-            *ends = until;
+        if let Some(held) = held.find(|held| held.by == id) {
+            held.ends = until;
         } else if leases.count() >= u64::from(self.slots) {
             return Slot {
                 acquired: false,
@@ -45,7 +54,11 @@ impl Slots {
                 wait_us: leases.first_end().saturating_sub(now),
             };
         } else {
-            leases.held.push((id, until));
+            leases.held.push(Held {
+                by: id,
+                lease_us: self.lease_us,
+                ends: until,
+            });
         }
         Slot {
             acquired: true,
@@ -58,7 +71,7 @@ impl Slots {
 impl Leases {
     /// Gives the slot of `id` back, if it still holds one.
     pub(crate) fn release(&mut self, id: u128) {
-        self.held.retain(|(holder, _)| *holder != id);
+        self.held.retain(|held| held.by != id);
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -67,12 +80,12 @@ impl Leases {
 
     /// When the last lease ends.
     pub(crate) fn last_end(&self) -> u64 {
-        let ends = self.held.iter().map(|(_, ends)| *ends);
+        let ends = self.held.iter().map(|held| held.ends);
         ends.max().unwrap_or(0)
     }
 
     fn first_end(&self) -> u64 {
-        let ends = self.held.iter().map(|(_, ends)| *ends);
+        let ends = self.held.iter().map(|held| held.ends);
         ends.min().unwrap_or(0)
     }
 

@@ -20,8 +20,11 @@ pub(crate) use self::sliding::{BUCKETS, SlidingWindow};
 /// doubles of Lua count exactly.
 pub(crate) const HORIZON_US: u64 = 1 << 51;
 
+/// The wait for what is never admitted: it asks for more than there is at once.
+pub(crate) const NEVER_US: u64 = u64::MAX;
+
 /// What one policy enforces.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Rule {
     Gcra(Gcra),
     Fixed(FixedWindow),
@@ -35,8 +38,8 @@ pub(crate) enum Stored {
     Gcra { whole: u64, part: u64 },
     /// When the window was opened, and what was admitted in it.
     Fixed { start: u64, used: u64 },
-    /// How long a bucket is, the number of the newest one, and what was admitted in each, the newest
-    /// first.
+    /// How long a bucket is, the number of the newest one, and what was admitted in each, the
+    /// newest first.
     Sliding {
         bucket_us: u64,
         newest: u64,
@@ -57,7 +60,8 @@ pub(crate) struct Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Figures {
     pub(crate) remaining: u64,
-    /// Until a check of the same cost is admitted, if nobody else asks. 0 when admitted.
+    /// Until a check of the same cost is admitted, if nobody else asks. 0 when admitted, and
+    /// [`NEVER_US`] if that will not be.
     pub(crate) wait_us: u64,
     /// Until nothing of what was admitted counts any more.
     pub(crate) reset_us: u64,
@@ -67,6 +71,9 @@ pub(crate) struct Figures {
 trait Algorithm {
     /// The state at a moment, relative to it.
     type Seen: Copy;
+
+    /// The most that can be admitted at once.
+    fn capacity(&self) -> u32;
 
     /// Brings what is stored to `now`. True if it lay in the future further than the rule can
     /// have put it, because the clock was set back or the quota was cut: then it has to be
@@ -101,11 +108,7 @@ macro_rules! with_algorithm {
 impl Rule {
     /// The most that can be admitted at once.
     pub(crate) fn capacity(&self) -> u32 {
-        match self {
-            Self::Gcra(gcra) => gcra.burst(),
-            Self::Fixed(window) => window.limit(),
-            Self::Sliding(window) => window.limit(),
-        }
+        with_algorithm!(self, algorithm => algorithm.capacity())
     }
 
     /// Decides on `cost` units.
@@ -231,9 +234,14 @@ fn decline<A: Algorithm>(
     cost: u32,
     writes: bool,
 ) -> Outcome {
+    let wait_us = if cost > algorithm.capacity() {
+        NEVER_US
+    } else {
+        algorithm.wait_us(seen, cost)
+    };
     Outcome {
         admitted: false,
-        figures: figures(algorithm, seen, algorithm.wait_us(seen, cost)),
+        figures: figures(algorithm, seen, wait_us),
         write: writes.then(|| algorithm.store(seen, now)),
     }
 }

@@ -12,7 +12,7 @@ use super::{Algorithm, Stored};
 pub(crate) const BUCKETS: usize = 10;
 
 /// At most `limit` units in any window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct SlidingWindow {
     limit: u32,
     bucket_us: u64,
@@ -35,10 +35,6 @@ impl SlidingWindow {
         }
     }
 
-    pub(crate) fn limit(&self) -> u32 {
-        self.limit
-    }
-
     pub(crate) fn bucket_us(&self) -> u64 {
         self.bucket_us
     }
@@ -59,6 +55,10 @@ impl SlidingWindow {
 
 impl Algorithm for SlidingWindow {
     type Seen = Seen;
+
+    fn capacity(&self) -> u32 {
+        self.limit
+    }
 
     fn see(&self, stored: Option<Stored>, now: u64) -> (Seen, bool) {
         let mut seen = Seen {

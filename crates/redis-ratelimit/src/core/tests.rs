@@ -216,3 +216,20 @@ fn quotas_that_can_not_be_counted_exactly_are_refused() {
         assert_eq!(built, expected, "{units} per {period_us}, burst {burst}");
     }
 }
+
+#[test]
+fn a_shorter_lease_cuts_no_slot_of_another_process() {
+    let (long, short) = (60 * SECOND, SECOND);
+    let with_lease = |lease_us| Slots { slots: 3, lease_us };
+    let mut leases = Leases::default();
+    assert!(with_lease(long).acquire(&mut leases, 1, NOW).acquired);
+    assert!(with_lease(short).acquire(&mut leases, 2, NOW).acquired);
+    assert_eq!(leases.last_end(), NOW + long);
+    // Not even after a step of the clock, by which it was brought down to what it would get now.
+    assert!(
+        with_lease(short)
+            .acquire(&mut leases, 3, NOW - HOUR)
+            .acquired
+    );
+    assert_eq!(leases.last_end(), NOW - HOUR + long);
+}

@@ -68,8 +68,9 @@ impl LimiterBuilder {
     /// Lets checks that have to wait share a call to Redis: several times the throughput of many
     /// tasks, and none the worse for a lone one.
     ///
-    /// It is exact: checks are decided one after the other, as they came. It applies to single
-    /// checks of [`Policy::gcra`](crate::Policy::gcra); all others make a call each.
+    /// It is exact: checks are decided one after the other, as they came, and those of one
+    /// [`check_all`](crate::Limiter::check_all) all or none. A call is shared by those who ask for
+    /// the same quotas.
     #[cfg(feature = "redis")]
     pub const fn coalesce(mut self) -> Self {
         self.coalesces = true;

@@ -1,10 +1,11 @@
 //! A slot in Redis: renewed while it lives, released when it goes.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::remote::Remote;
 use crate::core::Slot;
@@ -38,7 +39,7 @@ impl Lease {
             runtime: Handle::current(),
         };
         let asked_at = Instant::now();
-        let slot = claim.ask().await;
+        let slot = claim.ask(concurrency.lease()).await;
         claim.is_made = match &slot {
             Ok(slot) => slot.acquired,
             Err(fault) => fault.applied() == Applied::Maybe,
@@ -74,12 +75,17 @@ impl Drop for Lease {
 
 /// Renews a lease each third of its time, so that two attempts may fail. It ends when the slot
 /// went to somebody else.
+///
+/// An attempt may take a third of the lease, whatever the budget: one that hangs is over when the
+/// next one is due.
 async fn renew(claim: Claim, held_until: Arc<Mutex<Instant>>) {
     let lease = claim.concurrency.lease();
+    let mut due = interval_at(Instant::now() + lease / 3, lease / 3);
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        sleep(lease / 3).await;
+        due.tick().await;
         let asked_at = Instant::now();
-        match claim.ask().await {
+        match claim.ask(lease / 3).await {
             Ok(slot) if slot.acquired => {
                 *held_until.lock().unwrap_or_else(PoisonError::into_inner) = asked_at + lease;
             }
@@ -104,9 +110,10 @@ struct Claim {
 }
 
 impl Claim {
-    async fn ask(&self) -> Result<Slot, Fault> {
+    /// Within `bound`, or within the budget if that is shorter.
+    async fn ask(&self, bound: Duration) -> Result<Slot, Fault> {
         self.remote
-            .acquire(self.id(), self.concurrency.rule(), self.permit)
+            .acquire(self.id(), self.concurrency.rule(), self.permit, bound)
             .await
     }
 
@@ -137,7 +144,8 @@ impl Drop for Claim {
         let claim = self.unmade_copy();
         self.runtime.spawn(async move {
             // Without an answer the slot is free when its lease is over.
-            let _ = claim.remote.release(claim.id(), claim.permit).await;
+            let slots = claim.concurrency.rule();
+            let _ = claim.remote.release(claim.id(), slots, claim.permit).await;
         });
     }
 }

@@ -1,7 +1,5 @@
 //! The limiter: a store, and what holds when it does not answer.
 
-#[cfg(feature = "redis")]
-mod breaker;
 mod builder;
 #[cfg(feature = "redis")]
 mod coalescer;
@@ -87,7 +85,10 @@ impl Limiter {
             Backend::Memory(store) => decision(check, store.take(check.into()), Source::Store),
             // In a box, so that the future of the usual case stays a small one.
             #[cfg(feature = "redis")]
-            Backend::Redis(remote) => Box::pin(remote.check(check)).await,
+            Backend::Redis(remote) => match remote.remembered(check) {
+                Some(denial) => denial,
+                None => Box::pin(remote.check(check)).await,
+            },
         };
         observe::decided(check.policy().name(), &decision);
         decision
@@ -96,7 +97,8 @@ impl Limiter {
     /// Asks for the units of several checks, and takes all of them or none, in one round trip.
     ///
     /// The policies may be of different kinds, and the keys different ones. If a policy and key
-    /// come up twice, their costs add up. Without checks everything is admitted.
+    /// come up twice, their costs add up; if the sum is above the limit, they are denied for good
+    /// ([`State::is_permanent`]). Without checks everything is admitted.
     ///
     /// # Cancel safety
     ///

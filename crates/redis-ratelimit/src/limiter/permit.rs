@@ -23,7 +23,8 @@ use crate::FailurePolicy;
 ///
 /// As long as it lives it is renewed, each third of a lease. If the store is away for longer than
 /// a lease, the slot may go to somebody else: [`is_held`](Self::is_held) tells. Under
-/// [`FailurePolicy::Open`](crate::FailurePolicy::Open) there are permits without a slot behind them.
+/// [`FailurePolicy::Open`](crate::FailurePolicy::Open) there are permits without a slot behind
+/// them.
 #[must_use = "a permit that is dropped gives its slot back"]
 pub struct Permit {
     place: Place,

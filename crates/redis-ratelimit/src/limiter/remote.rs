@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::breaker::{Breaker, Pass, Probe};
 use super::builder::LimiterBuilder;
-use super::coalescer::Coalescer;
+use super::coalescer::{self, Coalescer};
 use super::deny_cache::{DenyCache, LocalClock};
 use super::{decision, requests, verdict};
-use crate::core::{Figures, Outcome, Rule, Slot, Slots};
-use crate::store::{Answer, Request};
+use crate::core::{Figures, Slot, Slots};
+use crate::store::{Answer, Breaker, Budget, Pass, Probe, Request, Told};
 use crate::table::Id;
 use crate::{
     Applied, Check, Decision, Doubt, FailurePolicy, Fault, FaultKind, MemoryStore, RedisStore,
@@ -46,7 +45,8 @@ impl Remote {
             LocalClock::start(),
             settings.budget.clamp(*BUDGET.start(), *BUDGET.end()),
         );
-        let coalescer = || Coalescer::new(store.clone(), clock, budget);
+        let breaker = Arc::new(Breaker::new(Instant::now()));
+        let coalescer = || Coalescer::new(store.clone(), clock, budget, Arc::clone(&breaker));
         Self {
             coalescer: settings.coalesces.then(coalescer),
             denials: settings.denials.map(DenyCache::new),
@@ -54,20 +54,23 @@ impl Remote {
             store,
             budget,
             on_failure,
-            breaker: Arc::new(Breaker::new(Instant::now())),
+            breaker,
             local: MemoryStore::new(),
         }
     }
 
+    /// The denial of a check that still holds.
+    pub(super) fn remembered(&self, check: Check<'_>) -> Option<Decision> {
+        let denials = self.denials.as_ref()?;
+        let denial = denials.denial(check.into(), self.clock.now_us())?;
+        Some(decision(check, denial, Source::DenyCache))
+    }
+
+    /// Asks the store, whatever is remembered.
     pub(super) async fn check(&self, check: Check<'_>) -> Decision {
         let request = Request::from(check);
-        if let Some(denial) = self.known_denial(request) {
-            return decision(check, denial, Source::DenyCache);
-        }
-        match self
-            .ask(async |deadline| self.take(check, deadline).await)
-            .await
-        {
+        let told = self.take(&[request]).await;
+        match told.map(|outcomes| outcomes.first) {
             Ok(outcome) => {
                 if outcome.admitted {
                     self.keep_local_share(&[request]);
@@ -80,31 +83,23 @@ impl Remote {
         }
     }
 
-    async fn take(&self, check: Check<'_>, deadline: Instant) -> Result<Outcome, Fault> {
-        match (&self.coalescer, check.policy().rule()) {
-            (Some(coalescer), Rule::Gcra(_)) => coalescer.take(check, deadline).await,
-            _ => {
-                self.store
-                    .take(check.into(), self.clock.now_us(), deadline)
-                    .await
-            }
-        }
-    }
-
-    fn known_denial(&self, request: Request<'_>) -> Option<Outcome> {
-        let denials = self.denials.as_ref()?;
-        denials.denial(request, self.clock.now_us())
-    }
-
     pub(super) async fn check_all(&self, checks: &[Check<'_>]) -> Verdict {
         let requests = match checks {
             [] => return Verdict::admitted(Vec::new()),
-            [check] => return self.check(*check).await.into(),
+            [check] => {
+                return match self.remembered(*check) {
+                    Some(denial) => denial.into(),
+                    None => self.check(*check).await.into(),
+                };
+            }
             _ => requests(checks),
         };
-        let asked = self.ask(async |deadline| self.store.take_all(&requests, deadline).await);
-        match asked.await {
-            Ok(answer) => {
+        match self.take(&requests).await {
+            Ok(outcomes) => {
+                let answer = Answer {
+                    admitted: outcomes.iter().all(|outcome| outcome.admitted),
+                    figures: outcomes.iter().map(|outcome| outcome.figures).collect(),
+                };
                 if answer.admitted {
                     // By their own costs: those of `requests` include earlier ones.
                     let own = checks.iter().map(|check| Request::from(*check));
@@ -116,38 +111,66 @@ impl Remote {
         }
     }
 
+    /// Takes the units of all requests or of none, together with others who ask for the same.
+    async fn take(&self, requests: &[Request<'_>]) -> Told {
+        let budget = self.budget(self.budget)?;
+        let order = self.store.order(requests).ok_or_else(nothing_asked)?;
+        let several: Vec<_>;
+        let rules = if let [one] = requests {
+            std::slice::from_ref(one.rule)
+        } else {
+            several = requests.iter().map(|request| *request.rule).collect();
+            several.as_slice()
+        };
+        let told = if let Some(coalescer) = &self.coalescer {
+            coalescer.take(rules, order, &budget).await
+        } else {
+            let (now, orders) = (self.clock.now_us(), [order]);
+            // In a box, so that the future of those who only wait stays a small one.
+            let told = Box::pin(self.store.take(rules, &orders, now, &budget));
+            told.await.and_then(coalescer::one)
+        };
+        observed(told)
+    }
+
     pub(super) async fn peek(&self, check: Check<'_>) -> Result<Figures, Fault> {
-        self.ask(async |deadline| self.store.peek(check.into(), deadline).await)
-            .await
+        let budget = self.budget(self.budget)?;
+        observed(self.store.peek(check.into(), &budget).await)
     }
 
     pub(super) async fn refund(&self, check: Check<'_>) -> Result<(), Fault> {
         let _forget = Forget(self, check);
-        self.ask(async |deadline| self.store.refund(check.into(), deadline).await)
-            .await
+        let budget = self.budget(self.budget)?;
+        observed(self.store.refund(check.into(), &budget).await)
     }
 
     pub(super) async fn reset(&self, check: Check<'_>) -> Result<(), Fault> {
         let _forget = Forget(self, check);
-        self.ask(async |deadline| self.store.reset(check.into(), deadline).await)
-            .await
+        let budget = self.budget(self.budget)?;
+        observed(self.store.reset(check.into(), &budget).await)
     }
 
+    /// Within `bound`, or within the budget if that is shorter.
     pub(super) async fn acquire(
         &self,
         id: Id<'_>,
         slots: Slots,
         permit: u128,
+        bound: Duration,
     ) -> Result<Slot, Fault> {
-        self.ask(async |deadline| self.store.acquire(id, slots, permit, deadline).await)
-            .await
+        let budget = self.budget(bound.min(self.budget))?;
+        observed(self.store.acquire(id, slots, permit, &budget).await)
     }
 
     /// Not through the breaker: a slot that is not given back is lost for a lease.
-    pub(super) async fn release(&self, id: Id<'_>, permit: u128) -> Result<(), Fault> {
-        self.store
-            .release(id, permit, Instant::now() + self.budget)
-            .await
+    pub(super) async fn release(
+        &self,
+        id: Id<'_>,
+        slots: Slots,
+        permit: u128,
+    ) -> Result<(), Fault> {
+        let budget = Budget::uncounted(Instant::now() + self.budget);
+        self.store.release(id, slots, permit, &budget).await
     }
 
     pub(super) fn on_failure(&self) -> FailurePolicy {
@@ -158,33 +181,15 @@ impl Remote {
         &self.local
     }
 
-    /// Asks the store, unless the breaker says that it would be in vain.
-    async fn ask<T>(
-        &self,
-        request: impl AsyncFnOnce(Instant) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
+    /// To ask the store with, unless the breaker says that it would be in vain.
+    fn budget(&self, bound: Duration) -> Result<Budget, Fault> {
         let now = Instant::now();
         match self.breaker.pass(now) {
-            Pass::Ask => {}
-            Pass::Refuse => return Err(Fault::new(FaultKind::BreakerOpen, Applied::No)),
-            Pass::RefuseAndProbe => {
-                self.probe();
-                return Err(Fault::new(FaultKind::BreakerOpen, Applied::No));
-            }
+            Pass::Ask => return Ok(Budget::counted(now + bound, &self.breaker)),
+            Pass::Refuse => {}
+            Pass::RefuseAndProbe => self.probe(),
         }
-        let answer = request(now + self.budget).await;
-        match &answer {
-            Err(fault) => {
-                observe::fault(fault);
-                if !fault.counts_as_outage() {
-                    self.breaker.succeeded(Instant::now());
-                } else if self.breaker.failed(Instant::now()) {
-                    observe::breaker(true);
-                }
-            }
-            Ok(_) => self.breaker.succeeded(Instant::now()),
-        }
-        answer
+        observed(Err(Fault::new(FaultKind::BreakerOpen, Applied::No)))
     }
 
     fn probe(&self) {
@@ -193,7 +198,6 @@ impl Remote {
         tokio::spawn(async move {
             if store.ping_until(Instant::now() + bound).await.is_ok() {
                 probe.succeeded();
-                observe::breaker(false);
             }
         });
     }
@@ -268,6 +272,18 @@ impl Remote {
             }
         }
     }
+}
+
+fn observed<T>(answer: Result<T, Fault>) -> Result<T, Fault> {
+    if let Err(fault) = &answer {
+        observe::fault(fault);
+    }
+    answer
+}
+
+/// There is no order without a limit.
+fn nothing_asked() -> Fault {
+    Fault::new(FaultKind::UnexpectedReply, Applied::No)
 }
 
 /// Forgets a denial when what may have brought its state down is over, also because the caller did

@@ -8,7 +8,7 @@ use super::{Answer, Request};
 use crate::core::{Figures, HORIZON_US, Leases, Outcome, Slot, Slots, Stored};
 use crate::table::{Id, Place, Shard, Table};
 
-/// Some 100 MiB with short keys.
+/// Some 150 bytes each with short keys, and up to twice as much when the tables have just grown.
 const CAPACITY: usize = 1_000_000;
 
 /// A store in this process' memory, bounded and forgetful of what no longer counts.
@@ -16,8 +16,8 @@ const CAPACITY: usize = 1_000_000;
 /// A clone is another handle to the same store. When it is full, a new key makes it forget the
 /// one of a few others that had the least to remember, and [`forgotten`](Self::forgotten) counts
 /// it: raise the capacity if that is not zero. Slots that are held are not forgotten: when there is
-/// no room for more of them, an `acquire` of a new key is denied. Keys are counted, whatever their length: where
-/// strangers choose long ones, use a digest.
+/// no room for more of them, an `acquire` of a new key is denied. Keys are counted, whatever their
+/// length: where strangers choose long ones, use a digest.
 ///
 /// # Performance
 ///

@@ -6,13 +6,15 @@ mod redis;
 
 use crate::Check;
 use crate::core::{Figures, Rule};
+#[cfg(feature = "redis")]
+use crate::few::Few;
 use crate::table::Id;
 
 pub use self::memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use self::redis::RedisStore;
 #[cfg(feature = "redis")]
-pub(crate) use self::redis::jitter;
+pub(crate) use self::redis::{Breaker, Budget, Pass, Probe, Told};
 
 /// A check as a store sees it.
 #[derive(Debug, Clone, Copy)]
@@ -35,13 +37,17 @@ impl<'a> From<Check<'a>> for Request<'a> {
     }
 }
 
-/// Checks of one policy for one key, in their order.
+/// What one call of a limiter asks for, all or none: for each of some rules a key and a cost.
+#[cfg(feature = "redis")]
+pub(crate) type Order = Few<Ask>;
+
+/// So many units of a key.
 #[cfg(feature = "redis")]
 #[derive(Debug)]
-pub(crate) struct Bundle {
+pub(crate) struct Ask {
     /// As the store calls it.
     pub(crate) key: Vec<u8>,
-    pub(crate) costs: Vec<u32>,
+    pub(crate) cost: u32,
 }
 
 /// What all-or-none has come to, with the figures of each limit.

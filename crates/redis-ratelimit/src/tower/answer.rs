@@ -19,10 +19,20 @@ impl Asker {
     pub(super) fn of(request: &Parts) -> Self {
         let content_type = request.headers.get(header::CONTENT_TYPE);
         match content_type {
-            Some(value) if value.as_bytes().starts_with(b"application/grpc") => Self::Grpc,
+            Some(value) if is_grpc(value.as_bytes()) => Self::Grpc,
             _ => Self::Http,
         }
     }
+}
+
+/// `application/grpc`, alone or with a message format or parameters after it. gRPC-Web is another
+/// protocol: it reads its status from the body.
+fn is_grpc(content_type: &[u8]) -> bool {
+    const GRPC: &[u8] = b"application/grpc";
+    let Some((begin, rest)) = content_type.split_at_checked(GRPC.len()) else {
+        return false;
+    };
+    begin.eq_ignore_ascii_case(GRPC) && matches!(rest.first(), None | Some(b'+' | b';'))
 }
 
 /// Why a request is refused: what its answer says.
@@ -77,7 +87,6 @@ impl Refusal {
                 retry_after: None,
             };
         };
-        let waits = verdict.retry_after().map_or(0, seconds);
         let is_denied = verdict.doubt().is_none() || !verdict.states().is_empty();
         if !is_denied {
             return Self {
@@ -101,7 +110,8 @@ impl Refusal {
             violated: violated
                 .map(|((policy, _), _)| policy.name().to_owned())
                 .collect(),
-            retry_after: Some(waits.max(1)),
+            // Without one if it would be in vain.
+            retry_after: verdict.retry_after().map(|wait| seconds(wait).max(1)),
         }
     }
 

@@ -100,7 +100,12 @@ fn limit_item(policy: &Policy, state: &State) -> String {
         Rule::Gcra(gcra) => Duration::from_micros(gcra.us_for_units(state.remaining)),
         Rule::Fixed(_) | Rule::Sliding(_) => state.reset_after,
     };
-    let time = seconds(spread.max(state.retry_after)).clamp(1, INTEGER_MAX);
+    let wait = if state.is_permanent() {
+        Duration::ZERO
+    } else {
+        state.retry_after
+    };
+    let time = seconds(spread.max(wait)).clamp(1, INTEGER_MAX);
     let remaining = state.remaining.min(INTEGER_MAX);
     format!("\"{}\";r={remaining};t={time}", policy.name())
 }

@@ -51,6 +51,26 @@ async fn while_redis_is_away_the_declared_policy_decides() {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
+async fn a_cost_above_a_share_is_not_waited_for() {
+    let mut server = Redis::start(&[]).expect("a server");
+    server.kill9();
+    let limiter = builder(&server.url(), local(3)).build();
+    let policy = policy(10);
+    let cost = |units| check(&policy).cost(units).expect("within the limit");
+    let years = Duration::from_secs(86_400 * 365 * 100);
+    let decision = limiter.until_ready(cost(5), years).await;
+    assert!(!decision.is_admitted(), "more than a third");
+    assert_eq!(decision.retry_after(), None);
+    assert!(decision.state().expect("a share").is_permanent());
+    assert!(limiter.check(cost(4)).await.is_admitted());
+
+    let verdict = limiter.check_all(&[cost(3), cost(2)]).await;
+    assert!(!verdict.is_admitted());
+    assert_eq!(verdict.retry_after(), None);
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
 async fn a_permit_without_redis_is_what_the_declared_policy_says() {
     let mut server = Redis::start(&[]).expect("a server");
     server.kill9();

@@ -2,10 +2,24 @@
 
 use std::time::{Duration, Instant};
 
-use redis_ratelimit::{Applied, Decision, FailurePolicy, FaultKind};
+use redis_ratelimit::{
+    Applied, Concurrency, Decision, FailurePolicy, FaultKind, Limiter, LimiterBuilder, Policy,
+};
 use testkit::{Link, Proxy, Redis, wait_for};
 
 use crate::{BUDGET, PATIENCE, SLACK, builder, check, fault, is_decided, limiter, policy, through};
+
+/// A server behind a proxy, and a limiter that has reached it.
+async fn behind_a_proxy(
+    settings: impl FnOnce(LimiterBuilder) -> LimiterBuilder,
+) -> (Redis, Proxy, Limiter, Policy) {
+    let server = Redis::start(&[]).expect("a server");
+    let proxy = Proxy::to(server.addr()).expect("a port");
+    let settings = settings(builder(&through(&proxy), FailurePolicy::Closed));
+    let (limiter, policy) = (settings.build(), policy(1_000));
+    is_decided(&limiter, &policy).await.expect("a healthy link");
+    (server, proxy, limiter, policy)
+}
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
@@ -115,12 +129,7 @@ async fn a_check_that_was_sent_with_others_tells_that_it_may_have_been_charged()
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn a_silently_dropped_connection_is_replaced_within_two_budgets() {
-    let server = Redis::start(&[]).expect("a server");
-    let proxy = Proxy::to(server.addr()).expect("a port");
-    let limiter = limiter(&through(&proxy));
-    let policy = policy(1_000);
-    is_decided(&limiter, &policy).await.expect("a healthy link");
-
+    let (_server, proxy, limiter, policy) = behind_a_proxy(|settings| settings).await;
     proxy.orphan();
     let started = Instant::now();
     wait_for(async || is_decided(&limiter, &policy).await, PATIENCE).await;
@@ -135,12 +144,7 @@ async fn a_silently_dropped_connection_is_replaced_within_two_budgets() {
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn callers_who_do_not_wait_for_the_budget_get_a_new_connection_all_the_same() {
-    let server = Redis::start(&[]).expect("a server");
-    let proxy = Proxy::to(server.addr()).expect("a port");
-    let limiter = limiter(&through(&proxy));
-    let policy = policy(1_000);
-    is_decided(&limiter, &policy).await.expect("a healthy link");
-
+    let (_server, proxy, limiter, policy) = behind_a_proxy(|settings| settings).await;
     proxy.orphan();
     let impatient = async || {
         let asked = tokio::time::timeout(BUDGET / 4, is_decided(&limiter, &policy));
@@ -148,6 +152,49 @@ async fn callers_who_do_not_wait_for_the_budget_get_a_new_connection_all_the_sam
     };
     wait_for(impatient, PATIENCE).await;
     assert_eq!(proxy.accepted(), 2);
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn callers_who_do_not_wait_for_the_budget_open_the_breaker_all_the_same() {
+    for coalesces in [false, true] {
+        let settings = |settings: LimiterBuilder| {
+            if coalesces {
+                settings.coalesce()
+            } else {
+                settings
+            }
+        };
+        let (_server, proxy, limiter, policy) = behind_a_proxy(settings).await;
+        proxy.set(Link::Blackhole);
+        let is_open = async || {
+            let asked = limiter.check(check(&policy));
+            match tokio::time::timeout(BUDGET / 20, asked).await {
+                Ok(decision) => Some(fault(&decision).0)
+                    .filter(|kind| *kind == FaultKind::BreakerOpen)
+                    .map(drop),
+                Err(_) => None,
+            }
+        };
+        wait_for(is_open, PATIENCE).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn a_command_that_many_wait_for_is_one_fault() {
+    let (_server, proxy, limiter, policy) = behind_a_proxy(LimiterBuilder::coalesce).await;
+    proxy.set(Link::Blackhole);
+    let asked = (0..64).map(|_| {
+        let (limiter, policy) = (limiter.clone(), policy.clone());
+        tokio::spawn(async move { fault(&limiter.check(check(&policy)).await).0 })
+    });
+    for asked in asked.collect::<Vec<_>>() {
+        assert_eq!(asked.await.expect("no panic"), FaultKind::Timeout);
+    }
+    // Two calls are two faults, and do not open the breaker, however many have waited.
+    let decision = limiter.check(check(&policy)).await;
+    assert_eq!(fault(&decision).0, FaultKind::Timeout);
 }
 
 #[test]
@@ -177,12 +224,7 @@ fn a_runtime_that_ends_while_it_connects_is_no_obstacle_for_the_next_one() {
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn many_checks_on_a_dropped_connection_replace_it_at_the_first_budget() {
-    let server = Redis::start(&[]).expect("a server");
-    let proxy = Proxy::to(server.addr()).expect("a port");
-    let limiter = limiter(&through(&proxy));
-    let policy = policy(1_000);
-    is_decided(&limiter, &policy).await.expect("a healthy link");
-
+    let (_server, proxy, limiter, policy) = behind_a_proxy(|settings| settings).await;
     proxy.orphan();
     let checks: Vec<_> = (0..3)
         .map(|_| {
@@ -273,4 +315,33 @@ async fn answers_that_come_byte_by_byte_are_put_together() {
         assert!(!matches!(decision, Decision::Unknown(_)), "{decision:?}");
         assert_eq!(decision.is_admitted(), admitted);
     }
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn a_renewal_that_hangs_is_given_up_in_time_for_the_next_one() {
+    let server = Redis::start(&[]).expect("a server");
+    let proxy = Proxy::to(server.addr()).expect("a port");
+    // A budget far beyond the lease, and beyond this test.
+    let limiter = builder(&through(&proxy), FailurePolicy::Closed)
+        .budget(Duration::from_secs(3_600))
+        .build();
+    let slots = Concurrency::new("slots", 1, Duration::from_millis(600)).expect("a lease");
+    let permit = limiter.acquire(&slots, "key").await.expect("a free slot");
+    proxy.orphan();
+    let client = redis::Client::open(server.url()).expect("a URL");
+    let mut direct = client.get_connection().expect("the server answers");
+    let last_end = |connection: &mut redis::Connection| {
+        let held: Vec<(String, u64)> = redis::cmd("ZRANGE")
+            .arg("rl:{key}:slots")
+            .arg(&[0, -1])
+            .arg("WITHSCORES")
+            .query(connection)
+            .expect("a plain command");
+        held.first().map_or(0, |(_, ends)| *ends)
+    };
+    let before = last_end(&mut direct);
+    let is_renewed = async || (last_end(&mut direct) > before && permit.is_held()).then_some(());
+    wait_for(is_renewed, PATIENCE).await;
+    assert_eq!(proxy.accepted(), 2, "over a new connection");
 }

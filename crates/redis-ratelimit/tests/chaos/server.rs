@@ -87,7 +87,7 @@ async fn a_refusal_is_told_by_its_kind_at_once_and_charges_nothing() {
 async fn the_permissions_that_the_book_lists_are_enough() {
     let server = Redis::start(&[]).expect("a server");
     let mut connection = connect(&server);
-    let commands = "+ping +evalsha +eval +time +get +set +del \
+    let commands = "+ping +evalsha +eval +time +get +mget +exists +set +del \
                     +zremrangebyscore +zrange +zadd +zscore +zcard +zrem +pexpire";
     let user = format!("ACL SETUSER limits on >secret resetkeys ~rl:* -@all {commands}");
     run(
@@ -102,6 +102,8 @@ async fn the_permissions_that_the_book_lists_are_enough() {
         limiter.refund(check(policy)).await.expect("an answer");
         limiter.reset(check(policy)).await.expect("an answer");
     }
+    let verdict = limiter.check_all(&[check(&gcra), check(&windows)]).await;
+    assert!(verdict.doubt().is_none(), "{verdict:?}");
     let slots = Concurrency::new("slots", 1, PATIENCE).expect("a lease");
     drop(limiter.acquire(&slots, "key").await.expect("a free slot"));
     drop(wait_for(async || limiter.acquire(&slots, "key").await, PATIENCE).await);

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use redis_ratelimit::{Decision, FailurePolicy, Limiter, Policy, Quota, RedisStore};
+use redis_ratelimit::{
+    Check, Concurrency, Decision, FailurePolicy, Limiter, Policy, Quota, RedisStore,
+};
 use testkit::{Redis, Sentinel, wait_for};
 
 use crate::{PATIENCE, check, is_decided, limiter, policy};
@@ -98,4 +100,75 @@ async fn a_failover_to_a_replica_in_step_admits_no_more_than_the_limit() {
     for _ in 0..5 {
         assert!(!after.check(check(&policy)).await.is_admitted());
     }
+}
+
+/// The figures of the README and the book: `cargo xtask test -p redis-ratelimit chaos` shows them.
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn a_key_takes_no_more_memory_in_redis_than_the_book_says() {
+    let server = Redis::start(&[]).expect("a server");
+    let limiter = limiter(&server.url());
+    let client = redis::Client::open(server.url()).expect("a URL");
+    let mut connection = client.get_connection().expect("the server answers");
+    let mut takes = |policy: &str| -> u64 {
+        let mut usage = redis::cmd("MEMORY");
+        usage.arg("USAGE").arg(format!("rl:{{user:42}}:{policy}"));
+        usage.arg("SAMPLES").arg(0);
+        usage.query(&mut connection).expect("a key")
+    };
+    for (policy, most) in [
+        (Policy::gcra("gcra", Quota::per_day(100)), 72),
+        (Policy::gcra("part", Quota::per_day(101)), 104),
+        (Policy::fixed_window("wind", Quota::per_day(100)), 104),
+        (Policy::sliding_window("slid", Quota::per_day(100)), 120),
+    ] {
+        let policy = policy.expect("a quota");
+        let check = Check::new(&policy, "user:42").expect("a short key");
+        let check = check.cost(42).expect("within the limit");
+        assert!(limiter.check(check).await.is_admitted());
+        let bytes = takes(policy.name());
+        println!("{}: {bytes} bytes", policy.name());
+        assert!(bytes <= most, "{policy:?}: {bytes}");
+    }
+    let slots = Concurrency::new("slot", 128, PATIENCE).expect("a lease");
+    let mut permits = Vec::new();
+    for held in 1..=128_u64 {
+        let permit = limiter.acquire(&slots, "user:42").await;
+        permits.push(permit.expect("a free slot"));
+        let bytes = takes("slot");
+        if held == 1 || held == 128 {
+            println!("{held} slots: {bytes} bytes");
+        }
+        assert!(bytes <= 80 + 70 * held, "{held} slots: {bytes}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn a_million_keys_of_gcra_take_no_more_than_125_mib_in_redis() {
+    const KEYS: u64 = 4_000;
+    let server = Redis::start(&[]).expect("a server");
+    let (limiter, policy) = (limiter(&server.url()), policy(10));
+    let client = redis::Client::open(server.url()).expect("a URL");
+    let mut connection = client.get_connection().expect("the server answers");
+    let mut used = || -> u64 {
+        let info: String = redis::cmd("INFO")
+            .arg("memory")
+            .query(&mut connection)
+            .expect("a plain command");
+        let used = info
+            .lines()
+            .find_map(|line| line.strip_prefix("used_memory:"));
+        used.and_then(|used| used.parse().ok()).expect("a number")
+    };
+    assert!(limiter.check(check(&policy)).await.is_admitted());
+    let before = used();
+    for key in 0..KEYS {
+        let key = format!("user:{key}");
+        let check = Check::new(&policy, &key).expect("a short key");
+        assert!(limiter.check(check).await.is_admitted());
+    }
+    let each = (used() - before) / KEYS;
+    println!("{each} bytes for each key, with what Redis keeps beside it");
+    assert!(each * 1_000_000 <= 125 << 20, "{each}");
 }

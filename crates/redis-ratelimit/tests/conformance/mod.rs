@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use redis_ratelimit::{AcquireError, Check, Concurrency, Decision, Limiter, Policy, Quota};
+use redis_ratelimit::{AcquireError, Check, Concurrency, Decision, Limiter, Policy, Quota, State};
 
 /// A test of each promise, for the limiters that `$limiter` makes.
 macro_rules! conformance {
@@ -13,6 +13,7 @@ macro_rules! conformance {
             tasks_that_race_for_one_key_get_the_limit_exactly
             several_limits_admit_all_or_none_and_name_the_one_that_binds
             a_limit_that_is_asked_for_twice_is_charged_for_both
+            costs_that_never_fit_together_are_denied_for_good
             a_cost_is_taken_as_a_whole_or_not_at_all
             a_refund_never_leaves_more_than_an_unused_limit
             a_reset_forgets_one_key_of_one_policy
@@ -158,6 +159,23 @@ pub(crate) async fn a_limit_that_is_asked_for_twice_is_charged_for_both(limiter:
         }
         assert!(!limiter.check_all(&twice).await.is_admitted(), "{policy:?}");
         assert!(limiter.check(check(&policy, "key")).await.is_admitted());
+    }
+}
+
+pub(crate) async fn costs_that_never_fit_together_are_denied_for_good(limiter: &Limiter) {
+    for policy in policies(5) {
+        let three = check(&policy, "key").cost(3).expect("within the limit");
+        let verdict = limiter.check_all(&[three, three]).await;
+        assert!(!verdict.is_admitted(), "{policy:?}");
+        assert_eq!(verdict.retry_after(), None, "{policy:?}");
+        assert_eq!(verdict.binding(), Some(1), "{policy:?}");
+        let permanent: Vec<_> = verdict.states().iter().map(State::is_permanent).collect();
+        assert_eq!(permanent, [false, true], "{policy:?}");
+        assert_eq!(verdict.states()[1].retry_after, Duration::MAX);
+        // One of them by itself only has to wait for the other.
+        assert!(limiter.check(three).await.is_admitted(), "{policy:?}");
+        let denied = limiter.check(three).await;
+        assert!(denied.retry_after().is_some(), "{policy:?}");
     }
 }
 

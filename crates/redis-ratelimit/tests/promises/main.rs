@@ -3,7 +3,10 @@
 #[path = "../conformance/mod.rs"]
 mod conformance;
 
+#[cfg(feature = "redis")]
+mod coalescing;
 mod memory;
+mod observed;
 #[cfg(feature = "tower")]
 mod proxies;
 mod refusals;

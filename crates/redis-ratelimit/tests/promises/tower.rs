@@ -308,6 +308,42 @@ async fn a_grpc_client_is_answered_in_its_way() {
 }
 
 #[tokio::test]
+async fn only_what_is_grpc_is_answered_as_grpc() {
+    for (content_type, is_grpc) in [
+        ("application/grpc", true),
+        ("Application/gRPC", true),
+        ("application/grpc+json", true),
+        ("application/grpc;charset=utf-8", true),
+        ("application/grpcfoo", false),
+        ("application/grpc-web", false),
+        ("application/grpc-web+proto", false),
+        ("application/grp", false),
+        ("text/application/grpc", false),
+    ] {
+        let asked = [("x-user", "1"), ("content-type", content_type)];
+        let (status, headers, _) = answer(&layer(&[gcra(60, 1)]), 2, &asked).await;
+        let expected = if is_grpc { 200 } else { 429 };
+        assert_eq!(status.as_u16(), expected, "{content_type}");
+        assert_eq!(headers.contains_key("grpc-status"), is_grpc);
+    }
+}
+
+#[tokio::test]
+async fn a_client_is_not_told_to_come_back_in_vain() {
+    for content_type in ["text/plain", "application/grpc"] {
+        // The same limit twice, and only one unit at once.
+        let layer = layer(&[gcra(60, 1), gcra(60, 1)]);
+        let asked = [("x-user", "1"), ("content-type", content_type)];
+        let (_, headers, _) = answer(&layer, 1, &asked).await;
+        for name in ["retry-after", "grpc-status-details-bin"] {
+            assert!(!headers.contains_key(name), "{name}: {headers:?}");
+        }
+        let expected = "\"user\";r=1;t=1,\"user\";r=1;t=1";
+        assert_eq!(headers["ratelimit"], expected);
+    }
+}
+
+#[tokio::test]
 async fn a_key_that_is_too_long_is_a_bad_request() {
     let layer =
         RateLimitLayer::new(Limiter::memory()).limit(gcra(60, 1), |_| Some(vec![0; 64 * 1024 + 1]));

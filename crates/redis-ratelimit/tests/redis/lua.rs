@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 use redis::{Arg, Cmd, Connection};
 
 use crate::core::{BUCKETS, FixedWindow, Gcra, Leases, Rule, SlidingWindow, Slots, Stored};
-use crate::script::{Call, GCRA, GCRA_PARTS, LIMITS, Limit, Mode, PERMITS};
+use crate::script::{Call, GCRA, GCRA_PARTS, LIMITS, Mode, PERMITS};
 
 /// What a key may hold that is not what we have put there.
 const DAMAGE: [&str; 12] = [
@@ -304,15 +304,8 @@ fn bundles(gcra: &Gcra, keys: &[String], costs: &[&[u32]]) -> Call {
 }
 
 fn all(mode: Mode, rules: &[Rule], keys: &[String], costs: &[u32]) -> Call {
-    let limits = rules.iter().zip(keys).zip(costs);
-    Call::limits(
-        mode,
-        limits.map(|((rule, key), cost)| Limit {
-            key: key.as_bytes(),
-            rule,
-            cost: *cost,
-        }),
-    )
+    let keys = keys.iter().map(String::as_bytes);
+    Call::orders(mode, rules, keys, costs.iter().copied())
 }
 
 fn seen(
@@ -374,10 +367,6 @@ fn parse(rule: &Rule, value: &str) -> Stored {
 #[test]
 #[ignore = "needs redis"]
 fn permits_are_taken_renewed_and_released_as_the_core_does() {
-    let slots = Slots {
-        slots: 3,
-        lease_us: 30 * SECOND,
-    };
     let mut server = Server::new();
     let key = server.keys.key("permits");
     let ask = (
@@ -396,11 +385,17 @@ fn permits_are_taken_renewed_and_released_as_the_core_does() {
             server.delete(std::slice::from_ref(&key));
             let (mut now, mut leases) = (NOW, Leases::default());
             for (permit, step_us, kind) in asks {
+                // Of those who share the slots, some take shorter leases.
+                let slots = Slots {
+                    slots: 3,
+                    lease_us: [30, 7][usize::from(permit % 3 == 0)] * SECOND,
+                };
                 match kind {
                     0 => now -= 10 * step_us,
                     1 => {
                         let mut remove = redis::cmd("ZREM");
-                        remove.arg(&key).arg(crate::script::permit_name(permit));
+                        let name = crate::script::permit_name(permit, slots.lease_us);
+                        remove.arg(&key).arg(name);
                         remove
                             .exec(&mut server.connection)
                             .expect("a plain command");
@@ -416,6 +411,16 @@ fn permits_are_taken_renewed_and_released_as_the_core_does() {
                     int(expected.wait_us),
                 ];
                 prop_assert_eq!(reply, numbers);
+                if expected.acquired {
+                    // Until the last lease ends, less what has passed since.
+                    let longest_ms = int((leases.last_end() - now).div_ceil(1_000));
+                    let ttl_ms: i64 = redis::cmd("PTTL")
+                        .arg(&key)
+                        .query(&mut server.connection)
+                        .expect("a plain command");
+                    let kept_ms = longest_ms - 10_000..=longest_ms;
+                    prop_assert!(kept_ms.contains(&ttl_ms), "{ttl_ms} of {longest_ms} ms");
+                }
             }
             Ok(())
         })
@@ -478,13 +483,101 @@ fn batches(server: &mut Server, rule: &Rule, steps: &[(Vec<Vec<u32>>, u64, u8)])
                 .collect();
             prop_assert_eq!(told, expected);
         }
-        compare(
-            server,
-            &[rule.clone(), rule.clone(), rule.clone()],
-            &keys,
-            now,
-            &mut stored,
-        )?;
+        compare(server, &[*rule; 3], &keys, now, &mut stored)?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs redis"]
+fn orders_that_share_a_call_are_decided_as_so_many_calls() {
+    let gcra = |units, period_s, burst| {
+        Rule::Gcra(Gcra::new(units, period_s * SECOND, burst).expect("a rule"))
+    };
+    let fixed = Rule::Fixed(FixedWindow {
+        limit: 9,
+        window_us: 30 * SECOND,
+    });
+    let sliding = Rule::Sliding(SlidingWindow::new(8, 30 * SECOND));
+    let mut server = Server::new();
+    for rules in [
+        vec![fixed],
+        vec![sliding],
+        vec![gcra(1, 1, 6), gcra(3, 7, 4)],
+        vec![gcra(3, 10, 5), fixed, sliding],
+    ] {
+        // Few keys, so that many orders meet at one.
+        let order = prop::collection::vec((0..3_usize, 1..=3_u32), rules.len());
+        let step = (prop::collection::vec(order, 1..12), 0..9 * SECOND, 0..9_u8);
+        let server = std::cell::RefCell::new(&mut server);
+        TestRunner::new(Config {
+            failure_persistence: None,
+            ..Config::with_cases(24)
+        })
+        .run(&prop::collection::vec(step, 1..20), |steps| {
+            orders(&mut server.borrow_mut(), &rules, &steps)
+        })
+        .unwrap_or_else(|failure| panic!("{rules:?}: {failure}"));
+    }
+}
+
+type Orders = Vec<Vec<(usize, u32)>>;
+
+fn orders(server: &mut Server, rules: &[Rule], steps: &[(Orders, u64, u8)]) -> TestCaseResult {
+    // Three keys for each rule.
+    let all_rules: Vec<_> = rules.iter().flat_map(|rule| [*rule; 3]).collect();
+    let keys: Vec<_> = (0..all_rules.len())
+        .map(|index| server.keys.key(&format!("order{index}")))
+        .collect();
+    server.delete(&keys);
+    let (mut now, mut stored) = (NOW, vec![None; keys.len()]);
+    for (orders, step_us, kind) in steps {
+        now = if *kind == 0 {
+            now - 50 * step_us
+        } else {
+            now + step_us
+        };
+        let places = orders.iter().flat_map(|order| {
+            order
+                .iter()
+                .enumerate()
+                .map(|(rule, (key, _))| 3 * rule + key)
+        });
+        let places: Vec<_> = places.collect();
+        let costs: Vec<_> = orders.iter().flatten().map(|(_, cost)| *cost).collect();
+        let asked = places.iter().map(|place| keys[*place].as_bytes());
+        let call = Call::orders(Mode::Take, rules, asked, costs.iter().copied());
+        let reply = server.run(&call, now);
+        let mut told = reply.as_slice();
+        for (places, costs) in places.chunks(rules.len()).zip(costs.chunks(rules.len())) {
+            let decide = |consumes: bool| -> Vec<_> {
+                let limits = rules.iter().zip(places).zip(costs);
+                let outcomes = limits.map(|((rule, place), cost)| {
+                    if consumes {
+                        rule.decide(stored[*place], now, *cost)
+                    } else {
+                        rule.decline(stored[*place], now, *cost)
+                    }
+                });
+                outcomes.collect()
+            };
+            let mut expected = decide(true);
+            let admitted = expected.iter().all(|outcome| outcome.admitted);
+            if !admitted {
+                expected = decide(false);
+            }
+            let (of_this, rest) =
+                told.split_at(1 + rules.iter().map(Rule::reply_len).sum::<usize>());
+            told = rest;
+            prop_assert_eq!(of_this[0] == 1, admitted);
+            let figures = seen(rules, &of_this[1..], admitted, costs);
+            for (index, outcome) in expected.into_iter().enumerate() {
+                prop_assert_eq!(figures[index], outcome.figures);
+                stored[places[index]] = outcome.write.or(stored[places[index]]);
+            }
+        }
+        prop_assert!(told.is_empty(), "{told:?}");
+        compare(server, &all_rules, &keys, now, &mut stored)?;
     }
     Ok(())
 }

@@ -306,6 +306,56 @@ async fn a_slot_is_renewed_while_its_permit_lives_and_free_when_its_node_is_dead
 
 #[tokio::test]
 #[ignore = "needs redis"]
+async fn a_shorter_lease_of_another_process_cuts_no_slot() {
+    let (limiter, keys) = limiter();
+    let day = Duration::from_secs(86_400);
+    let slots = |lease| Concurrency::new("slots", 2, lease).expect("a lease");
+    let _first = limiter
+        .acquire(&slots(day), "key")
+        .await
+        .expect("a free slot");
+    let mut connection = connection(&keys);
+    let key = keys.key("{key}:slots");
+    let last_end = |connection: &mut Connection| -> f64 {
+        let all: Vec<(String, f64)> = connection.zrange_withscores(&key, 0, -1).expect("a set");
+        all.last().expect("a permit").1
+    };
+    let until = last_end(&mut connection);
+    let _second = on(&keys)
+        .acquire(&slots(PATIENCE), "key")
+        .await
+        .expect("a free slot");
+    assert_eq!(last_end(&mut connection).to_bits(), until.to_bits());
+    let ttl_ms: u64 = connection.pttl(&key).expect("a key");
+    assert!(ttl_ms > 80_000_000, "the key goes in {ttl_ms} ms");
+}
+
+#[tokio::test]
+#[ignore = "needs redis"]
+async fn a_dropped_permit_leaves_no_task_behind_that_could_take_its_slot_anew() {
+    let (limiter, _keys) = limiter();
+    // The first renewal would be due in hours.
+    let day = Duration::from_secs(86_400);
+    let slots = Concurrency::new("slots", 1, day).expect("a lease");
+    let policy = Policy::gcra("p", Quota::per_hour(5)).expect("a quota");
+    limiter
+        .peek(check(&policy, "key"))
+        .await
+        .expect("a connection");
+    let tasks = tokio::runtime::Handle::current().metrics();
+    let is_idle = async || match tasks.num_alive_tasks() {
+        1 => Ok(()), // the client's own, as long as it is connected
+        alive => Err(alive),
+    };
+    wait_for(is_idle, PATIENCE).await;
+    let permit = limiter.acquire(&slots, "key").await.expect("a free slot");
+    assert_eq!(tasks.num_alive_tasks(), 2, "the renewal");
+    drop(permit);
+    wait_for(is_idle, PATIENCE).await;
+}
+
+#[tokio::test]
+#[ignore = "needs redis"]
 async fn a_slot_is_free_a_lease_after_its_node_has_died() {
     let (limiter, keys) = limiter();
     let slots = Concurrency::new("slots", 1, Duration::from_millis(300)).expect("a lease");

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use redis::{Cmd, RedisError, Value};
+use redis::{Cmd, RedisError, RedisResult, Value};
+use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::budget::Budget;
 use super::fault::{self, Remedy};
-use super::guard::{Guard, Link, UnderWay};
+use super::guard::{Guard, Link};
 use super::script::Call;
 use crate::{Applied, Fault, FaultKind};
 
@@ -17,59 +19,69 @@ const FIRST_PAUSE: Duration = Duration::from_millis(2);
 ///
 /// What has surely had no effect is asked again until the deadline. What may have had one is
 /// never asked again: it could be charged twice.
-pub(super) async fn run(guard: &Guard, call: &Call, deadline: Instant) -> Result<Vec<i64>, Fault> {
-    integers(send(guard, call.by_sha(), Some(call), deadline).await?)
+pub(super) async fn run(guard: &Guard, call: Call, budget: &Budget) -> Result<Vec<i64>, Fault> {
+    integers(send(guard, Request::Script(call), budget).await?)
 }
 
-/// Sends a command, and for a script that the server does not know its source.
-pub(super) async fn send(
-    guard: &Guard,
-    command: &Cmd,
-    script: Option<&Call>,
-    deadline: Instant,
-) -> Result<Value, Fault> {
-    let started = Instant::now();
+/// What is sent.
+pub(super) enum Request {
+    Command(Cmd),
+    Script(Call),
+}
+
+impl Request {
+    /// For a server that knows the script, if it is one.
+    fn command(&self) -> &Cmd {
+        match self {
+            Self::Command(command) => command,
+            Self::Script(call) => call.by_sha(),
+        }
+    }
+
+    fn source(&self) -> Option<Self> {
+        match self {
+            Self::Command(_) => None,
+            Self::Script(call) => Some(Self::Command(call.by_source())),
+        }
+    }
+}
+
+/// Sends a request, and for a script that the server does not know its source.
+pub(super) async fn send(guard: &Guard, request: Request, budget: &Budget) -> Result<Value, Fault> {
+    let answer = attempts(guard, request, budget).await;
+    budget.count(&answer);
+    answer
+}
+
+async fn attempts(guard: &Guard, mut request: Request, budget: &Budget) -> Result<Value, Fault> {
     let mut pause = FIRST_PAUSE;
-    let mut source = None;
     let mut refused_with = None;
+    // What is asked again later than that may get no answer in time: then nobody would know any
+    // more that nothing was done.
+    let last_attempt = budget.deadline() - (budget.deadline() - Instant::now()) / 8;
     loop {
-        let link = link(guard, deadline, &mut refused_with).await?;
-        let command = source.as_ref().unwrap_or(command);
-        let mut connection = link.connection.clone();
-        let under_way = UnderWay::new(guard, &link, deadline - started);
-        let answer = timeout_at(deadline, connection.send_packed_command(command)).await;
-        under_way.end();
-        let Ok(answer) = answer else {
-            guard.given_up(&link, deadline - started);
-            return Err(Fault::new(FaultKind::Timeout, Applied::Maybe));
-        };
-        let error = match answer.and_then(Value::extract_error) {
-            Ok(value) => {
-                link.answered();
-                return Ok(value);
-            }
-            Err(error) => error,
-        };
-        let remedy = fault::remedy(&error);
-        if remedy != Remedy::GiveUpConnection {
-            link.answered();
+        let link = link(guard, budget, &mut refused_with).await?;
+        if Instant::now() > last_attempt
+            && let Some(error) = refused_with.take()
+        {
+            return Err(failed(FaultKind::Unavailable, error));
         }
-        match (remedy, script) {
-            (Remedy::SendSource, Some(script)) => {
-                source = Some(script.by_source());
-                continue;
-            }
-            (Remedy::SendSource, None) => return Err(failed(FaultKind::UnexpectedReply, error)),
-            (Remedy::Fail(kind), _) => return Err(failed(kind, error)),
-            (Remedy::GiveUpConnection, _) => {
-                guard.replace(&link);
-                return Err(Fault::new(FaultKind::ConnectionLost, Applied::Maybe).caused_by(error));
-            }
-            (Remedy::Wait, _) => {}
-            (Remedy::Reconnect, _) => guard.replace(&link),
-        }
+        let under_way = UnderWay::new(guard, &link, budget);
+        let error = match under_way.answer(request.command()).await {
+            Ok(value) => return Ok(value),
+            Err(Silence::Fault(fault)) => return Err(fault),
+            Err(Silence::Refused(Remedy::SendSource, error)) => match request.source() {
+                Some(source) => {
+                    request = source;
+                    continue;
+                }
+                None => return Err(failed(FaultKind::UnexpectedReply, error)),
+            },
+            Err(Silence::Refused(Remedy::Fail(kind), error)) => return Err(failed(kind, error)),
+            Err(Silence::Refused(_, error)) => error,
+        };
         let again = Instant::now() + pause;
-        if again >= deadline {
+        if again > last_attempt {
             return Err(failed(FaultKind::Unavailable, error));
         }
         refused_with = Some(error);
@@ -82,18 +94,147 @@ pub(super) async fn send(
 /// first one, or that of the server which refused.
 async fn link(
     guard: &Guard,
-    deadline: Instant,
+    budget: &Budget,
     refused_with: &mut Option<RedisError>,
 ) -> Result<Link, Fault> {
     if let Some(link) = guard.link_if_up() {
         return Ok(link);
     }
-    match timeout_at(deadline, guard.link()).await {
+    let mut waiting = Waiting {
+        guard,
+        budget,
+        is_over: false,
+    };
+    let link = timeout_at(budget.deadline(), guard.link()).await;
+    waiting.is_over = true;
+    match link {
         Ok(link) => link.map_err(|cause| fault::of_connecting(&cause)),
         Err(_) => Err(match refused_with.take() {
             Some(error) => failed(FaultKind::Unavailable, error),
             None => Fault::new(FaultKind::Timeout, Applied::No),
         }),
+    }
+}
+
+/// A request without a connection yet. Dropped, it is seen in the background whether there would
+/// have been one in time: its caller has gone, and the server may be away all the same.
+struct Waiting<'a> {
+    guard: &'a Guard,
+    budget: &'a Budget,
+    is_over: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let (guard, budget) = (self.guard.clone(), self.budget.clone());
+        in_background(async move {
+            let link = link(&guard, &budget, &mut None).await;
+            budget.count(&link);
+        });
+    }
+}
+
+/// A request on its way. Dropped, its caller does not wait for the answer any more, and it is seen
+/// in the background whether it would have come in time: answers come in the order of their
+/// requests, so that of a PING which is sent now comes after it.
+struct UnderWay<'a> {
+    guard: &'a Guard,
+    link: &'a Link,
+    budget: &'a Budget,
+    started: Instant,
+    is_over: bool,
+}
+
+/// Why there is no answer.
+enum Silence {
+    /// What the server has refused, and what to do about it.
+    Refused(Remedy, RedisError),
+    Fault(Fault),
+}
+
+impl<'a> UnderWay<'a> {
+    fn new(guard: &'a Guard, link: &'a Link, budget: &'a Budget) -> Self {
+        Self {
+            guard,
+            link,
+            budget,
+            started: Instant::now(),
+            is_over: false,
+        }
+    }
+
+    async fn answer(mut self, command: &Cmd) -> Result<Value, Silence> {
+        let mut connection = self.link.connection.clone();
+        let answer = connection.send_packed_command(command);
+        let answer = timeout_at(self.budget.deadline(), answer).await.ok();
+        self.is_over = true;
+        let patience = self.budget.deadline() - self.started;
+        told(self.guard, self.link, patience, answer)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let (guard, budget, started) = (self.guard.clone(), self.budget.clone(), self.started);
+        let mut link = self.link.clone();
+        in_background(async move {
+            let ping = redis::cmd("PING");
+            let answer = timeout_at(
+                budget.deadline(),
+                link.connection.send_packed_command(&ping),
+            );
+            let answer = answer.await.ok();
+            let answer = told(&guard, &link, budget.deadline() - started, answer);
+            budget.count(&answer.map(drop).or_else(|silence| match silence {
+                Silence::Refused(..) => Ok(()),
+                Silence::Fault(fault) => Err(fault),
+            }));
+        });
+    }
+}
+
+/// What an answer, or none in time, says about the request and about its connection.
+fn told(
+    guard: &Guard,
+    link: &Link,
+    patience: Duration,
+    answer: Option<RedisResult<Value>>,
+) -> Result<Value, Silence> {
+    let Some(answer) = answer else {
+        guard.given_up(link, patience);
+        let fault = Fault::new(FaultKind::Timeout, Applied::Maybe);
+        return Err(Silence::Fault(fault));
+    };
+    let error = match answer.and_then(Value::extract_error) {
+        Ok(value) => {
+            link.answered();
+            return Ok(value);
+        }
+        Err(error) => error,
+    };
+    let remedy = fault::remedy(&error);
+    if remedy == Remedy::GiveUpConnection {
+        guard.replace(link);
+        let fault = Fault::new(FaultKind::ConnectionLost, Applied::Maybe).caused_by(error);
+        return Err(Silence::Fault(fault));
+    }
+    link.answered();
+    if remedy == Remedy::Reconnect {
+        guard.replace(link);
+    }
+    Err(Silence::Refused(remedy, error))
+}
+
+/// A future can be dropped outside of its runtime. Then nobody sees what becomes of its request.
+fn in_background(task: impl Future<Output = ()> + Send + 'static) {
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(task);
     }
 }
 

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, RedisError};
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -158,23 +157,8 @@ impl Guard {
         }
     }
 
-    /// A caller did not wait for the answer to a request over this link. That says nothing about
-    /// the link, and if nobody else asked after it, nobody would notice that it is dead.
-    fn abandoned(&self, link: &Link, patience: Duration) {
-        let silences = &link.silences;
-        // ORDERING: Relaxed, see `answered`.
-        let is_first = silences.compare_exchange(0, 1, Ordering::Relaxed, Ordering::Relaxed);
-        if is_first.is_ok() {
-            self.spawn_probe(link, patience);
-        }
-    }
-
     fn spawn_probe(&self, link: &Link, patience: Duration) {
-        // A future can be dropped outside of its runtime.
-        match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(self.clone().probe(link.clone(), patience))),
-            Err(_) => link.answered(),
-        }
+        tokio::spawn(self.clone().probe(link.clone(), patience));
     }
 
     async fn probe(self, mut link: Link, patience: Duration) {
@@ -213,33 +197,6 @@ impl Link {
     }
 }
 
-/// A request on its way. Dropped, its caller does not wait for the answer any more.
-pub(super) struct UnderWay<'a> {
-    guard: &'a Guard,
-    link: &'a Link,
-    patience: Duration,
-}
-
-impl<'a> UnderWay<'a> {
-    pub(super) fn new(guard: &'a Guard, link: &'a Link, patience: Duration) -> Self {
-        Self {
-            guard,
-            link,
-            patience,
-        }
-    }
-
-    pub(super) fn end(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.guard.abandoned(self.link, self.patience);
-    }
-}
-
 /// An attempt to connect, which comes to an end in any case: if its runtime shuts down meanwhile,
 /// another one's request can make the next attempt.
 struct Attempt {
@@ -271,7 +228,7 @@ impl Drop for Attempt {
 }
 
 /// Up to `most`, by chance: the standard library's hasher is seeded from the system.
-pub(crate) fn jitter(most: Duration) -> Duration {
+pub(super) fn jitter(most: Duration) -> Duration {
     let chance = RandomState::new().hash_one(0) % 1_000;
     most * u32::try_from(chance).expect("below 1000") / 1_000
 }

@@ -1,25 +1,34 @@
 //! The store that processes share: Redis or Valkey.
 
+mod breaker;
+mod budget;
+mod bundles;
 mod call;
 mod fault;
 mod guard;
 mod key;
 mod losses;
+mod reply;
 mod script;
 
 use std::fmt;
+use std::iter::once;
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::io::tcp::TcpSettings;
-use redis::{Client, IntoConnectionInfo};
+use redis::{Client, Cmd, IntoConnectionInfo};
 use tokio::time::Instant;
 
+pub(crate) use self::breaker::{Breaker, Pass, Probe};
+pub(crate) use self::budget::Budget;
+use self::bundles::Bundles;
 use self::guard::Guard;
-pub(crate) use self::guard::jitter;
-use self::script::{Call, Limit, Mode};
-use super::{Answer, Bundle, Request};
-use crate::core::{Figures, Outcome, Rule, Slot, Slots};
+pub(crate) use self::reply::Told;
+use self::script::{Call, Mode};
+use super::{Ask, Order, Request};
+use crate::core::{Figures, Gcra, Rule, Slot, Slots};
+use crate::few::Few;
 use crate::policy::checked_name;
 use crate::table::Id;
 use crate::{Applied, Fault, FaultKind, PolicyError};
@@ -118,98 +127,75 @@ impl RedisStore {
     }
 
     pub(crate) async fn ping_until(&self, deadline: Instant) -> Result<(), Fault> {
-        let ping = redis::cmd("PING");
-        call::send(&self.guard, &ping, None, deadline)
+        self.command(redis::cmd("PING"), &Budget::uncounted(deadline))
             .await
-            .map(drop)
     }
 
+    /// What requests ask for, in the words of this store: nothing if there are none.
+    pub(crate) fn order(&self, requests: &[Request<'_>]) -> Option<Order> {
+        let asks = requests.iter().map(|request| Ask {
+            key: self.key(request.id),
+            cost: request.cost,
+        });
+        Few::of(asks)
+    }
+
+    /// Decides on orders for the same rules, one after the other, in one call. Each is told its
+    /// outcomes, or that one of its keys is of another type.
     pub(crate) async fn take(
         &self,
-        request: Request<'_>,
+        rules: &[Rule],
+        orders: &[Order],
         now: u64,
-        deadline: Instant,
-    ) -> Result<Outcome, Fault> {
-        if matches!(request.rule, Rule::Gcra(_)) {
-            let (key, costs) = (self.key(request.id), vec![request.cost]);
-            let mut told = self
-                .take_bundles(request.rule, &[Bundle { key, costs }], now, deadline)
-                .await?;
-            return told
-                .pop()
-                .and_then(|mut outcomes| outcomes.pop())
-                .ok_or_else(call::unexpected);
+        budget: &Budget,
+    ) -> Result<Vec<Told>, Fault> {
+        if let [Rule::Gcra(gcra)] = rules {
+            if let [order] = orders {
+                let told = self.take_one(gcra, &order.first, now, budget);
+                return Ok(vec![told.await]);
+            }
+            let bundles = Bundles::of(orders);
+            let call = Call::gcra(gcra, bundles.keys(), bundles.costs());
+            let reply = call::run(&self.guard, call, budget).await?;
+            return bundles.told(*gcra, &reply, now);
         }
-        let reply = self.limits(Mode::Take, &[request], deadline).await?;
-        let (admitted, seen) = verdict(&reply)?;
-        let outcome = request.rule.retell(seen, admitted, now, request.cost);
-        outcome.ok_or_else(call::unexpected)
+        let reply = self.orders(Mode::Take, rules, orders, budget).await?;
+        reply::told(rules, orders, &reply, now)
     }
 
-    /// Only for the generic cell rate algorithm.
-    pub(crate) async fn take_bundles(
-        &self,
-        rule: &Rule,
-        bundles: &[Bundle],
-        now: u64,
-        deadline: Instant,
-    ) -> Result<Vec<Vec<Outcome>>, Fault> {
-        let Rule::Gcra(gcra) = rule else {
-            return Err(call::unexpected());
-        };
-        let keys = bundles.iter().map(|bundle| bundle.key.as_slice());
-        let costs = bundles.iter().map(|bundle| bundle.costs.as_slice());
-        let reply = call::run(&self.guard, &Call::gcra(gcra, keys, costs), deadline).await?;
-        let replies = reply.chunks_exact(gcra.reply_len());
-        if replies.len() != bundles.len() || !replies.remainder().is_empty() {
-            return Err(call::unexpected());
-        }
-        let told = bundles.iter().zip(replies).map(|(bundle, seen)| {
-            let outcomes = rule.retell_bundle(seen, now, &bundle.costs);
-            outcomes.ok_or_else(call::unexpected)
-        });
-        told.collect()
-    }
-
-    pub(crate) async fn take_all(
-        &self,
-        requests: &[Request<'_>],
-        deadline: Instant,
-    ) -> Result<Answer, Fault> {
-        let reply = self.limits(Mode::Take, requests, deadline).await?;
-        let (admitted, seen) = verdict(&reply)?;
-        let figures = figures(requests, admitted, seen)?;
-        Ok(Answer { admitted, figures })
+    /// As `take`, of the usual order alone.
+    async fn take_one(&self, gcra: &Gcra, ask: &Ask, now: u64, budget: &Budget) -> Told {
+        let costs = [ask.cost];
+        let call = Call::gcra(gcra, once(ask.key.as_slice()), once(&costs[..]));
+        let reply = call::run(&self.guard, call, budget).await?;
+        let outcomes = Rule::Gcra(*gcra).retell_bundle(&reply, now, &costs);
+        let outcome = outcomes.and_then(|mut outcomes| outcomes.pop());
+        outcome.map(Few::one).ok_or_else(call::unexpected)
     }
 
     pub(crate) async fn peek(
         &self,
         request: Request<'_>,
-        deadline: Instant,
+        budget: &Budget,
     ) -> Result<Figures, Fault> {
-        let reply = self.limits(Mode::Look, &[request], deadline).await?;
-        let (_, seen) = verdict(&reply)?;
-        figures(&[request], false, seen)?
-            .pop()
-            .ok_or_else(call::unexpected)
+        let reply = self.order_of_one(Mode::Look, request, budget).await?;
+        let [_, seen @ ..] = reply.as_slice() else {
+            return Err(call::unexpected());
+        };
+        let seen = request.rule.retell(seen, false, 0, request.cost);
+        Ok(seen.ok_or_else(call::unexpected)?.figures)
     }
 
-    pub(crate) async fn refund(
-        &self,
-        request: Request<'_>,
-        deadline: Instant,
-    ) -> Result<(), Fault> {
-        self.limits(Mode::Give, &[request], deadline)
+    pub(crate) async fn refund(&self, request: Request<'_>, budget: &Budget) -> Result<(), Fault> {
+        self.order_of_one(Mode::Give, request, budget)
             .await
             .map(drop)
     }
 
-    pub(crate) async fn reset(&self, request: Request<'_>, deadline: Instant) -> Result<(), Fault> {
+    pub(crate) async fn reset(&self, request: Request<'_>, budget: &Budget) -> Result<(), Fault> {
         let mut delete = redis::cmd("DEL");
         delete.arg(self.key(request.id));
-        call::send(&self.guard, &delete, None, deadline)
-            .await
-            .map(drop)
+        self.command(delete, budget).await
     }
 
     pub(crate) async fn acquire(
@@ -217,10 +203,10 @@ impl RedisStore {
         id: Id<'_>,
         slots: Slots,
         permit: u128,
-        deadline: Instant,
+        budget: &Budget,
     ) -> Result<Slot, Fault> {
         let call = Call::permit(&self.key(id), slots, permit);
-        let reply = call::run(&self.guard, &call, deadline).await?;
+        let reply = call::run(&self.guard, call, budget).await?;
         let [acquired, held, wait] = *reply.as_slice() else {
             return Err(call::unexpected());
         };
@@ -234,63 +220,49 @@ impl RedisStore {
     pub(crate) async fn release(
         &self,
         id: Id<'_>,
+        slots: Slots,
         permit: u128,
-        deadline: Instant,
+        budget: &Budget,
     ) -> Result<(), Fault> {
         let mut remove = redis::cmd("ZREM");
-        remove.arg(self.key(id)).arg(script::permit_name(permit));
-        call::send(&self.guard, &remove, None, deadline)
-            .await
-            .map(drop)
+        let name = script::permit_name(permit, slots.lease_us);
+        remove.arg(self.key(id)).arg(name);
+        self.command(remove, budget).await
     }
 
-    async fn limits(
+    async fn order_of_one(
         &self,
         mode: Mode,
-        requests: &[Request<'_>],
-        deadline: Instant,
+        request: Request<'_>,
+        budget: &Budget,
     ) -> Result<Vec<i64>, Fault> {
-        let keys: Vec<_> = requests
-            .iter()
-            .map(|request| self.key(request.id))
-            .collect();
-        let limits = requests.iter().zip(&keys);
-        let limits = limits.map(|(request, key)| limit(key, request.rule, request.cost));
-        call::run(&self.guard, &Call::limits(mode, limits), deadline).await
+        let (rules, cost) = (std::slice::from_ref(request.rule), request.cost);
+        let key = self.key(request.id);
+        let order = Few::one(Ask { key, cost });
+        self.orders(mode, rules, &[order], budget).await
     }
 
-    pub(crate) fn key(&self, id: Id<'_>) -> Vec<u8> {
+    async fn orders(
+        &self,
+        mode: Mode,
+        rules: &[Rule],
+        orders: &[Order],
+        budget: &Budget,
+    ) -> Result<Vec<i64>, Fault> {
+        let keys = orders.iter().flatten().map(|ask| ask.key.as_slice());
+        let costs = orders.iter().flatten().map(|ask| ask.cost);
+        let call = Call::orders(mode, rules, keys, costs);
+        call::run(&self.guard, call, budget).await
+    }
+
+    async fn command(&self, command: Cmd, budget: &Budget) -> Result<(), Fault> {
+        let request = call::Request::Command(command);
+        call::send(&self.guard, request, budget).await.map(drop)
+    }
+
+    fn key(&self, id: Id<'_>) -> Vec<u8> {
         key::redis_key(&self.namespace, id.key, id.name)
     }
-}
-
-fn limit<'a>(key: &'a [u8], rule: &'a Rule, cost: u32) -> Limit<'a> {
-    Limit { key, rule, cost }
-}
-
-fn verdict(reply: &[i64]) -> Result<(bool, &[i64]), Fault> {
-    match reply {
-        [admitted @ (0 | 1), seen @ ..] => Ok((*admitted == 1, seen)),
-        _ => Err(call::unexpected()),
-    }
-}
-
-fn figures(
-    requests: &[Request<'_>],
-    admitted: bool,
-    mut seen: &[i64],
-) -> Result<Vec<Figures>, Fault> {
-    let mut figures = Vec::with_capacity(requests.len());
-    for request in requests {
-        let Some((of_this, rest)) = seen.split_at_checked(request.rule.reply_len()) else {
-            return Err(call::unexpected());
-        };
-        // Figures are relative, so any time will do.
-        let outcome = request.rule.retell(of_this, admitted, 0, request.cost);
-        figures.push(outcome.ok_or_else(call::unexpected)?.figures);
-        seen = rest;
-    }
-    Ok(figures)
 }
 
 // Not derived: the client's URL may hold a password.

@@ -13,25 +13,34 @@ pub(crate) struct Script {
 }
 
 macro_rules! script {
-    ($file:literal, $sha:literal) => {
+    ($sha:literal, $($file:literal),*) => {
         Script {
             sha: $sha,
-            source: concat!(include_str!("lua/now_server.lua"), include_str!($file)),
+            source: concat!(include_str!("lua/now_server.lua"), $(include_str!($file)),*),
         }
     };
 }
 
-pub(crate) static GCRA: Script =
-    script!("lua/gcra.lua", "2b8979b6e84c5d3e9c4c4c971587aedd6e7f888d");
-pub(crate) static GCRA_PARTS: Script = script!(
-    "lua/gcra_parts.lua",
-    "53bbf130f8610cbca33bfa14bc20862e70a0c98b"
+pub(crate) static GCRA: Script = script!(
+    "851da46f24da197c9a8a4339299eb643973c2b11",
+    "lua/read.lua",
+    "lua/gcra.lua"
 );
-pub(crate) static LIMITS: Script =
-    script!("lua/limits.lua", "6b61a75be5f26dbb76742f10d4058fc97e69be49");
+pub(crate) static GCRA_PARTS: Script = script!(
+    "0c5644f84109f8ae589ff0d3c43746f5d4fc7d06",
+    "lua/read.lua",
+    "lua/gcra_time.lua",
+    "lua/gcra_parts.lua"
+);
+pub(crate) static LIMITS: Script = script!(
+    "32ecb5c6847f7e4bc6efd85aa7424ff5526d25df",
+    "lua/read.lua",
+    "lua/gcra_time.lua",
+    "lua/limits.lua"
+);
 pub(crate) static PERMITS: Script = script!(
-    "lua/permits.lua",
-    "09823ac397ddb59f9f73e53197b9a55384b19295"
+    "c931965561ba8abf32820eba641702b5c51f7a90",
+    "lua/permits.lua"
 );
 
 /// What the script of all kinds is to do.
@@ -40,14 +49,6 @@ pub(crate) enum Mode {
     Take,
     Look,
     Give,
-}
-
-/// A limit in a call of a script.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limit<'a> {
-    pub(crate) key: &'a [u8],
-    pub(crate) rule: &'a Rule,
-    pub(crate) cost: u32,
 }
 
 /// A script with its keys and arguments.
@@ -81,17 +82,27 @@ impl Call {
         call
     }
 
-    /// Limits of any kind, all or none.
-    pub(crate) fn limits<'a>(mode: Mode, limits: impl Iterator<Item = Limit<'a>> + Clone) -> Self {
-        let mut call = Self::new(&LIMITS, limits.clone().map(|limit| limit.key));
+    /// Orders for limits of any kind, each all or none: a key and a cost for each rule of each.
+    pub(crate) fn orders<'a>(
+        mode: Mode,
+        rules: &[Rule],
+        keys: impl Iterator<Item = &'a [u8]> + Clone,
+        costs: impl Iterator<Item = u32> + Clone,
+    ) -> Self {
+        let mut call = Self::new(&LIMITS, keys);
         call.by_sha.arg(match mode {
             Mode::Take => "take",
             Mode::Look => "look",
             Mode::Give => "give",
         });
-        for limit in limits {
-            call.rule(limit.rule);
-            call.numbers([u64::from(limit.cost)]);
+        call.by_sha.arg(rules.len());
+        for rule in rules {
+            call.rule(rule);
+        }
+        if costs.clone().any(|cost| cost != 1) {
+            for cost in costs {
+                call.by_sha.arg(cost);
+            }
         }
         call
     }
@@ -100,7 +111,7 @@ impl Call {
     pub(crate) fn permit(key: &[u8], slots: Slots, permit: u128) -> Self {
         let mut call = Self::new(&PERMITS, std::iter::once(key));
         call.numbers([u64::from(slots.slots), slots.lease_us]);
-        call.by_sha.arg(permit_name(permit));
+        call.by_sha.arg(permit_name(permit, slots.lease_us));
         call
     }
 
@@ -156,11 +167,11 @@ impl Call {
             }
             Rule::Fixed(window) => {
                 self.by_sha.arg("fixed");
-                self.numbers([u64::from(window.limit()), window.window_us]);
+                self.numbers([u64::from(rule.capacity()), window.window_us]);
             }
             Rule::Sliding(window) => {
                 self.by_sha.arg("sliding");
-                self.numbers([u64::from(window.limit()), window.bucket_us()]);
+                self.numbers([u64::from(rule.capacity()), window.bucket_us()]);
                 self.numbers([crate::core::BUCKETS as u64]);
             }
         }
@@ -171,7 +182,7 @@ fn parts(gcra: &Gcra) -> [u64; 3] {
     [gcra.interval.part, gcra.tolerance.part, gcra.denominator]
 }
 
-/// A permit as a member of its set.
-pub(crate) fn permit_name(permit: u128) -> String {
-    format!("{permit:032x}")
+/// A permit as a member of its set, with its own lease.
+pub(crate) fn permit_name(permit: u128, lease_us: u64) -> String {
+    format!("{permit:032x}:{lease_us}")
 }

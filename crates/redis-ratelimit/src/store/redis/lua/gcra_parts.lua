@@ -8,11 +8,10 @@
 --        5  how many parts make a µs
 --        5 + i  the checks of key i in their order: '3' for three of one unit each, or the cost of
 --               each, ',2,1,5'
--- Reply  {debt before them, parts of the debt} for each key
+-- Reply  {debt before them, or -1 if the key is of another type, parts of the debt} for each key
 local interval, tolerance = ARGV[1] + 0, ARGV[2] + 0
 local interval_part, tolerance_part, denominator = ARGV[3] + 0, ARGV[4] + 0, ARGV[5] + 0
-local call, floor, ceil, match = redis.call, math.floor, math.ceil, string.match
-local reply, size = {}, 0
+local all, reply = read(KEYS), {}
 
 -- Of the key that is looked at. Out here, so that no function has to be made for each key.
 local debt, part, changed
@@ -35,28 +34,19 @@ local function take(cost)
 end
 
 for i = 1, #KEYS do
-  local key = KEYS[i]
+  local stored, checks = all[i], ARGV[5 + i]
   debt, part = 0, 0
-  local stored = call('GET', key)
-  if stored then
-    local at = tonumber(stored)
-    if not at then
-      at, part = match(stored, '^(%d+):(%d+)$')
-      part = math.min((part or 0) + 0, denominator - 1)
-    end
-    debt = floor((at or now) - now)
-    if not (debt >= 0) then
-      debt, part = 0, 0
-    end
+  if stored == true then
+    debt, checks = -1, ''
+  elseif stored then
+    debt, part = ahead(stored, denominator)
   end
   changed = is_over(debt, part)
   if changed then
     debt, part = tolerance, tolerance_part
   end
-  reply[size + 1], reply[size + 2] = debt, part
-  size = size + 2
+  reply[2 * i - 1], reply[2 * i] = debt, part
 
-  local checks = ARGV[5 + i]
   local ones = tonumber(checks)
   if ones then
     while ones > 0 and take(1) do
@@ -68,11 +58,8 @@ for i = 1, #KEYS do
     end
   end
   if changed then
-    local value, whole = now + debt, debt
-    if part > 0 then
-      value, whole = string.format('%.0f:%.0f', value, part), whole + 1
-    end
-    call('SET', key, value, 'PX', ceil(whole / 1000))
+    local value, us = arrival(debt, part)
+    call('SET', KEYS[i], value, 'PX', text(ceil(us / 1000)))
   end
 end
 return reply

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::store::jitter;
+use super::guard::jitter;
+use crate::observe;
 
 const FAULTS_IN_A_ROW: u32 = 5;
 const REQUESTS_MIN: u32 = 20;
@@ -19,7 +20,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
-pub(super) struct Breaker {
+pub(crate) struct Breaker {
     state: Mutex<State>,
 }
 
@@ -46,7 +47,7 @@ enum Position {
 
 /// What to do with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pass {
+pub(crate) enum Pass {
     Ask,
     Refuse,
     /// As `Refuse`, but see whether the server is back, and tell by a [`Probe`].
@@ -54,7 +55,7 @@ pub(super) enum Pass {
 }
 
 impl Breaker {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self {
             state: Mutex::new(State {
                 position: Position::Closed,
@@ -67,7 +68,7 @@ impl Breaker {
         }
     }
 
-    pub(super) fn pass(&self, now: Instant) -> Pass {
+    pub(crate) fn pass(&self, now: Instant) -> Pass {
         let mut state = self.state();
         match state.position {
             Position::Closed => Pass::Ask,
@@ -87,8 +88,15 @@ impl Breaker {
         state.pause = FIRST_PAUSE;
     }
 
-    /// A request was not answered. True if that opens the breaker.
-    pub(super) fn failed(&self, now: Instant) -> bool {
+    /// A request was not answered.
+    pub(super) fn failed(&self, now: Instant) {
+        if self.opens(now) {
+            observe::breaker(true);
+        }
+    }
+
+    /// Counts a fault. True if that opens the breaker.
+    fn opens(&self, now: Instant) -> bool {
         let mut state = self.state();
         state.count(now, 1);
         state.faults_in_a_row = state.faults_in_a_row.saturating_add(1);
@@ -143,21 +151,22 @@ impl State {
 
 /// The question whether the server is back. Dropped, it tells what came of it: so it is answered
 /// also if its task goes down with its runtime.
-pub(super) struct Probe {
+pub(crate) struct Probe {
     breaker: Arc<Breaker>,
     is_there: bool,
 }
 
 impl Probe {
-    pub(super) fn of(breaker: &Arc<Breaker>) -> Self {
+    pub(crate) fn of(breaker: &Arc<Breaker>) -> Self {
         Self {
             breaker: Arc::clone(breaker),
             is_there: false,
         }
     }
 
-    pub(super) fn succeeded(mut self) {
+    pub(crate) fn succeeded(mut self) {
         self.is_there = true;
+        observe::breaker(false);
     }
 }
 
@@ -176,7 +185,7 @@ mod tests {
     }
 
     fn open(breaker: &Breaker, now: Instant) {
-        let opened = (0..5).filter(|_| breaker.failed(now)).count();
+        let opened = (0..5).filter(|_| breaker.opens(now)).count();
         assert_eq!(opened, 1);
     }
 
@@ -185,12 +194,12 @@ mod tests {
         let now = Instant::now();
         let breaker = Breaker::new(now);
         for _ in 0..3 {
-            (0..4).for_each(|_| assert!(!breaker.failed(now)));
+            (0..4).for_each(|_| assert!(!breaker.opens(now)));
             breaker.succeeded(now);
         }
-        (0..4).for_each(|_| assert!(!breaker.failed(now)));
+        (0..4).for_each(|_| assert!(!breaker.opens(now)));
         assert_eq!(breaker.pass(now), Pass::Ask);
-        assert!(breaker.failed(now));
+        assert!(breaker.opens(now));
         assert_eq!(breaker.pass(now), Pass::Refuse);
     }
 
@@ -205,7 +214,7 @@ mod tests {
                 let now = start + ms(between_ms) * request;
                 // The last ones of four, so that it is never more than half of those so far.
                 if request % 4 >= 4 - faults {
-                    opened |= breaker.failed(now);
+                    opened |= breaker.opens(now);
                 } else {
                     breaker.succeeded(now);
                 }
@@ -254,15 +263,15 @@ mod tests {
         now += ms(120);
         assert_eq!(breaker.pass(now), Pass::RefuseAndProbe);
         breaker.probed(now, true);
-        assert!(breaker.failed(now), "one more is enough");
+        assert!(breaker.opens(now), "one more is enough");
         assert_eq!(breaker.pass(now + ms(150)), Pass::Refuse);
 
         now += ms(240);
         assert_eq!(breaker.pass(now), Pass::RefuseAndProbe);
         breaker.probed(now, true);
         breaker.succeeded(now);
-        (0..4).for_each(|_| assert!(!breaker.failed(now)));
-        assert!(breaker.failed(now));
+        (0..4).for_each(|_| assert!(!breaker.opens(now)));
+        assert!(breaker.opens(now));
         now += ms(120);
         assert_eq!(
             breaker.pass(now),

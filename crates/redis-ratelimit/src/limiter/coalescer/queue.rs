@@ -1,0 +1,161 @@
+//! Who waits: a lane for each list of rules, because a call has one.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::core::Rule;
+use crate::store::{Order, Told};
+
+/// The limits of one call: more would hold the server up for more than a millisecond.
+const LIMITS_MAX: usize = 128;
+
+/// The places in the queue. There is a task behind each, so this bounds little more than their
+/// keys.
+const PLACES_MAX: usize = 65_536;
+
+#[derive(Default)]
+pub(super) struct Queue {
+    calls: usize,
+    lanes: BTreeMap<u64, Lane>,
+    ids: HashMap<Arc<[Rule]>, u64>,
+    /// The lanes by the number of the turn that each waits for: the first goes next.
+    turns: BTreeMap<u64, u64>,
+    /// Grows with each place. Lanes, their places and their turns are numbered by it.
+    numbers: u64,
+    places: usize,
+}
+
+struct Lane {
+    rules: Arc<[Rule]>,
+    turn: u64,
+    /// The number of the first place.
+    first: u64,
+    /// Places that were left in the middle are empty, so that each is found by its number.
+    places: VecDeque<Option<Waiter>>,
+}
+
+pub(super) struct Waiter {
+    /// Later nobody waits for the answer any more.
+    pub(super) deadline: Instant,
+    pub(super) order: Order,
+    pub(super) answer: oneshot::Sender<Told>,
+}
+
+/// Where a place is.
+#[derive(Clone, Copy)]
+pub(super) struct Ticket {
+    lane: u64,
+    number: u64,
+}
+
+impl Queue {
+    /// Counts a call if there are fewer than `most` under way.
+    pub(super) fn begin_call(&mut self, most: usize) -> bool {
+        let begins = self.calls < most;
+        self.calls += usize::from(begins);
+        begins
+    }
+
+    /// At the end of its lane, unless the queue is full.
+    pub(super) fn push(&mut self, rules: &[Rule], waiter: Waiter) -> Option<Ticket> {
+        if self.places >= PLACES_MAX {
+            return None;
+        }
+        self.numbers += 1;
+        let id = match self.ids.get(rules) {
+            Some(id) => *id,
+            None => self.open(rules),
+        };
+        let lane = self.lanes.get_mut(&id)?;
+        let number = lane.first + lane.places.len() as u64;
+        lane.places.push_back(Some(waiter));
+        self.places += 1;
+        Some(Ticket { lane: id, number })
+    }
+
+    /// Who stood there, if the place was not called yet.
+    pub(super) fn leave(&mut self, ticket: Ticket) -> Option<Waiter> {
+        let lane = self.lanes.get_mut(&ticket.lane)?;
+        let index = ticket.number.checked_sub(lane.first)?;
+        let place = lane.places.get_mut(usize::try_from(index).ok()?)?;
+        let waiter = place.take()?;
+        self.places -= lane.close_gaps();
+        if lane.places.is_empty() {
+            self.turns.remove(&lane.turn);
+            self.close(ticket.lane);
+        }
+        Some(waiter)
+    }
+
+    /// Those who go next, all for the same rules. If there is nobody, the call has ended.
+    pub(super) fn next_or_end(&mut self) -> Option<(Arc<[Rule]>, Vec<Waiter>)> {
+        let next = self.turns.pop_first();
+        let Some((id, lane)) = next.and_then(|(_, id)| Some((id, self.lanes.get_mut(&id)?))) else {
+            self.calls -= 1;
+            return None;
+        };
+        let rules = Arc::clone(&lane.rules);
+        let most = (LIMITS_MAX / rules.len().max(1)).max(1);
+        let mut waiters = Vec::with_capacity(most.min(lane.places.len()));
+        let before = lane.places.len();
+        while waiters.len() < most
+            && let Some(place) = lane.places.pop_front()
+        {
+            lane.first += 1;
+            waiters.extend(place);
+        }
+        self.places -= before - lane.places.len();
+        self.places -= lane.close_gaps();
+        if lane.places.is_empty() {
+            self.close(id);
+        } else {
+            self.numbers += 1;
+            lane.turn = self.numbers;
+            self.turns.insert(lane.turn, id);
+        }
+        Some((rules, waiters))
+    }
+
+    fn open(&mut self, rules: &[Rule]) -> u64 {
+        let (number, rules) = (self.numbers, Arc::<[Rule]>::from(rules));
+        self.ids.insert(Arc::clone(&rules), number);
+        self.turns.insert(number, number);
+        let lane = Lane {
+            rules,
+            turn: number,
+            first: number,
+            places: VecDeque::new(),
+        };
+        self.lanes.insert(number, lane);
+        number
+    }
+
+    fn close(&mut self, id: u64) {
+        if let Some(lane) = self.lanes.remove(&id) {
+            self.ids.remove(&lane.rules);
+        }
+    }
+
+    /// How many places there are.
+    pub(super) fn len(&self) -> usize {
+        self.places
+    }
+}
+
+impl Lane {
+    /// Removes the empty places at both ends, and says how many.
+    fn close_gaps(&mut self) -> usize {
+        let before = self.places.len();
+        while let Some(None) = self.places.front() {
+            self.places.pop_front();
+            self.first += 1;
+        }
+        while let Some(None) = self.places.back() {
+            self.places.pop_back();
+        }
+        before - self.places.len()
+    }
+}

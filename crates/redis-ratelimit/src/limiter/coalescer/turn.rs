@@ -1,0 +1,158 @@
+//! The right to one of the calls.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::task::yield_now;
+use tokio::time::Instant;
+
+use super::queue::Waiter;
+use super::{Coalescer, not_sent, one};
+use crate::core::Rule;
+use crate::store::{Budget, Order, Told};
+use crate::{Applied, Fault, FaultKind, observe};
+
+/// The right to one of the calls. When it ends, also because its order was dropped, it goes to
+/// those who wait.
+pub(super) struct Turn {
+    coalescer: Arc<Coalescer>,
+    runtime: Handle,
+    has_ended: bool,
+}
+
+impl Turn {
+    /// For a call that was counted.
+    pub(super) fn new(coalescer: &Arc<Coalescer>, runtime: Handle) -> Self {
+        Self {
+            coalescer: Arc::clone(coalescer),
+            runtime,
+            has_ended: false,
+        }
+    }
+
+    /// The call of an order that waits for nobody.
+    pub(super) async fn call_alone(self, rules: &[Rule], order: Order, budget: &Budget) -> Told {
+        let Coalescer { store, clock, .. } = &*self.coalescer;
+        let orders = [order];
+        one(store.take(rules, &orders, clock.now_us(), budget).await?)
+    }
+
+    /// Makes calls for those who wait until there is nobody.
+    async fn serve(mut self, first: Batch) {
+        let mut next = Some(first);
+        while let Some(batch) = next {
+            batch.call(&self.coalescer).await;
+            // Whoever was answered may ask again at once: then they go along, and nobody has
+            // to make a call alone.
+            yield_now().await;
+            next = self.next_or_end();
+        }
+    }
+
+    fn next_or_end(&mut self) -> Option<Batch> {
+        let next = self.coalescer.queue().next_or_end();
+        self.has_ended = next.is_none();
+        next.map(|(rules, waiters)| Batch::new(rules, waiters))
+    }
+}
+
+impl Drop for Turn {
+    /// A loop, and not a turn that ends in the drop of the one before: a runtime that is shut down
+    /// drops what is spawned on it at once.
+    fn drop(&mut self) {
+        while !self.has_ended
+            && let Some(batch) = self.next_or_end()
+        {
+            let heir = Self::new(&self.coalescer, self.runtime.clone());
+            let estate = Arc::new(Mutex::new(Some((heir, batch))));
+            let served = self.runtime.spawn(serve(Arc::clone(&estate)));
+            // If it never ran, this is where the turn still is.
+            match served.is_finished().then(|| take(&estate)).flatten() {
+                Some((mut heir, _never_sent)) => heir.has_ended = true,
+                None => return,
+            }
+        }
+    }
+}
+
+type Estate = Mutex<Option<(Turn, Batch)>>;
+
+async fn serve(estate: Arc<Estate>) {
+    if let Some((turn, batch)) = take(&estate) {
+        turn.serve(batch).await;
+    }
+}
+
+fn take(estate: &Estate) -> Option<(Turn, Batch)> {
+    estate.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// Orders that go together. Dropped, it tells those who are not answered whether they were sent.
+struct Batch {
+    rules: Arc<[Rule]>,
+    orders: Vec<Order>,
+    answers: Vec<oneshot::Sender<Told>>,
+    is_sent: bool,
+}
+
+impl Batch {
+    fn new(rules: Arc<[Rule]>, waiters: Vec<Waiter>) -> Self {
+        let mut orders = Vec::with_capacity(waiters.len());
+        let mut answers = Vec::with_capacity(waiters.len());
+        let now = Instant::now();
+        for waiter in waiters {
+            if waiter.deadline > now {
+                orders.push(waiter.order);
+                answers.push(waiter.answer);
+            } else {
+                // What nobody waits for is not sent: it would be charged for nothing.
+                let late = Fault::new(FaultKind::Timeout, Applied::No);
+                let _ = waiter.answer.send(Err(late));
+            }
+        }
+        Self {
+            rules,
+            orders,
+            answers,
+            is_sent: false,
+        }
+    }
+
+    async fn call(mut self, coalescer: &Coalescer) {
+        if self.orders.is_empty() {
+            return;
+        }
+        observe::batch(self.orders.len());
+        let deadline = Instant::now() + coalescer.budget;
+        let budget = Budget::counted(deadline, &coalescer.breaker);
+        let now = coalescer.clock.now_us();
+        self.is_sent = true;
+        let asked = coalescer
+            .store
+            .take(&self.rules, &self.orders, now, &budget);
+        let told = asked.await;
+        let mut told = told.map(Vec::into_iter);
+        for answer in self.answers.drain(..) {
+            let told = match &mut told {
+                Ok(told) => told.next().unwrap_or_else(|| Err(not_sent())),
+                Err(fault) => Err(fault.clone()),
+            };
+            // Who has left meanwhile has said that it may have been charged.
+            let _ = answer.send(told);
+        }
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        for answer in self.answers.drain(..) {
+            let fault = if self.is_sent {
+                Fault::new(FaultKind::ConnectionLost, Applied::Maybe)
+            } else {
+                not_sent()
+            };
+            let _ = answer.send(Err(fault));
+        }
+    }
+}
