@@ -130,7 +130,6 @@ impl Shared {
         let ended = self.ended();
         let counters = &self.counters;
         // ORDERING: Relaxed. Counters that guard nothing.
-        let returned = counters.returned.load(Ordering::Relaxed);
         let started = counters.started.load(Ordering::Relaxed);
         let refused = counters.refused.load(Ordering::Relaxed);
         let state = self.state.lock();
@@ -142,7 +141,7 @@ impl Shared {
             completed: ended.completed,
             panicked: ended.panicked,
             cancelled: ended.cancelled,
-            returned,
+            returned: ended.returned,
             threads_started: started,
             threads_refused: refused,
             wait: self.timings.wait.read(),

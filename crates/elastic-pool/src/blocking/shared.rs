@@ -29,7 +29,6 @@ pub(crate) struct Shared {
 /// What happens rarely enough to be counted in one place.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    pub(super) returned: AtomicU64,
     pub(super) started: AtomicU64,
     pub(super) refused: AtomicU64,
 }

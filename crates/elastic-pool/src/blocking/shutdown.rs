@@ -8,7 +8,7 @@ use super::Pool;
 use super::shared::Shared;
 use crate::clock::{Nanos, nanos};
 use crate::report::Unstarted;
-use crate::sync::{Ordering, Parker};
+use crate::sync::Parker;
 use crate::{Shutdown, ShutdownReport};
 
 impl Pool {
@@ -94,12 +94,7 @@ impl<'a> Shutting<'a> {
         });
         for entry in taken {
             // Not if its handle has just cancelled it.
-            if entry.job.hand_back() {
-                // ORDERING: Relaxed. A counter that guards nothing.
-                self.shared
-                    .counters
-                    .returned
-                    .fetch_add(1, Ordering::Relaxed);
+            if entry.job.hand_back(&self.shared.elsewhere) {
                 self.unstarted.push(Unstarted::new(entry.job));
             }
         }

@@ -87,6 +87,7 @@ struct Reached {
     full: AtomicUsize,
     expired: AtomicUsize,
     cancelled: AtomicUsize,
+    cancelled_unstarted: AtomicUsize,
     no_thread: AtomicUsize,
     left: AtomicUsize,
     returned: AtomicUsize,
@@ -105,7 +106,6 @@ struct Simulation<'a> {
     submitted: usize,
     resolved: usize,
     unstarted: Vec<Unstarted>,
-    is_drained: bool,
     reached: &'a Reached,
 }
 
@@ -150,7 +150,6 @@ impl<'a> Simulation<'a> {
             submitted: 0,
             resolved: 0,
             unstarted: Vec::new(),
-            is_drained: false,
             reached,
         }
     }
@@ -158,13 +157,7 @@ impl<'a> Simulation<'a> {
     fn take(&mut self, step: Step) {
         match step {
             Step::Submit { timeout, panics } => self.submit(timeout, panics),
-            Step::Cancel(index) if !self.handles.is_empty() => {
-                let mut numbers: Vec<_> = self.handles.keys().copied().collect();
-                numbers.sort_unstable();
-                if self.handles[index.get(&numbers)].cancel() {
-                    self.reached.cancelled.fetch_add(1, Ordering::SeqCst);
-                }
-            }
+            Step::Cancel(index) if !self.handles.is_empty() => self.cancel(index),
             Step::Turn(index) if !self.workers.is_empty() => {
                 self.turn(index.index(self.workers.len()));
             }
@@ -209,6 +202,22 @@ impl<'a> Simulation<'a> {
         }
     }
 
+    fn cancel(&self, index: prop::sample::Index) {
+        let mut numbers: Vec<_> = self.handles.keys().copied().collect();
+        numbers.sort_unstable();
+        let before = self.pool.metrics().cancelled;
+        if !self.handles[index.get(&numbers)].cancel() {
+            return;
+        }
+        // One that was handed back is counted already.
+        let reached = if self.pool.metrics().cancelled > before {
+            &self.reached.cancelled
+        } else {
+            &self.reached.cancelled_unstarted
+        };
+        reached.fetch_add(1, Ordering::SeqCst);
+    }
+
     fn turn(&mut self, index: usize) {
         let shared = &self.pool.guard.shared;
         let (worker, entry) = &mut self.workers[index];
@@ -239,7 +248,6 @@ impl<'a> Simulation<'a> {
             .returned
             .fetch_add(report.unstarted.len(), Ordering::SeqCst);
         self.unstarted.extend(report.unstarted);
-        self.is_drained = true;
     }
 
     fn check(&mut self) -> TestCaseResult {
@@ -260,6 +268,12 @@ impl<'a> Simulation<'a> {
         let accepted = u64::try_from(self.resolved + self.handles.len()).expect("few");
         prop_assert_eq!(metrics.accepted, accepted);
         prop_assert!(ended <= metrics.accepted);
+        let left = u64::try_from(metrics.queued + metrics.busy).expect("few");
+        prop_assert!(
+            metrics.accepted <= ended + left,
+            "a job that has not ended waits or is with a worker: {:?}",
+            metrics
+        );
         Ok(())
     }
 
@@ -291,9 +305,7 @@ impl<'a> Simulation<'a> {
     fn settle(mut self) -> TestCaseResult {
         self.take(Step::RefuseThreads(false));
         self.now.fetch_add(1_000_000_000, Ordering::SeqCst);
-        if !self.is_drained {
-            self.take(Step::Advance(0));
-        }
+        self.take(Step::Advance(0));
         for _ in 0..30 {
             for index in (0..self.workers.len()).rev() {
                 self.turn(index);
@@ -330,6 +342,7 @@ fn every_accepted_job_ends_once_and_is_counted_once() {
         3 => (0..150_u64).prop_map(Step::Advance),
         1 => (0..2_usize, 2..5_usize).prop_map(|(min, max)| Step::Resize(min, max)),
         1 => any::<bool>().prop_map(Step::RefuseThreads),
+        1 => Just(Step::Drain),
     ];
     let steps = (prop::collection::vec(step, 1..150), any::<bool>());
     let policies = [OnFull::Reject, OnFull::CallerRuns, OnFull::DiscardOldest];
@@ -352,6 +365,7 @@ fn every_accepted_job_ends_once_and_is_counted_once() {
         ("full", &reached.full),
         ("expired", &reached.expired),
         ("cancelled", &reached.cancelled),
+        ("cancelled unstarted", &reached.cancelled_unstarted),
         ("no thread", &reached.no_thread),
         ("left", &reached.left),
         ("returned", &reached.returned),

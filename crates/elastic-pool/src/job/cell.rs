@@ -45,7 +45,7 @@ pub(crate) trait Runnable: Send + Sync {
 
     /// The pool hands it back and counts it as that, whatever becomes of it. Says whether it was
     /// still to run.
-    fn hand_back(&self) -> bool;
+    fn hand_back(&self, tally: &Tally) -> bool;
 }
 
 /// What a handle does with a job whose work it does not know.
@@ -71,6 +71,7 @@ pub(crate) struct Tally {
     completed: AtomicU64,
     panicked: AtomicU64,
     cancelled: AtomicU64,
+    returned: AtomicU64,
 }
 
 impl Tally {
@@ -85,6 +86,11 @@ impl Tally {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    fn count_returned(&self) {
+        // ORDERING: Relaxed, as above.
+        self.returned.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn read(&self) -> Ended {
         // ORDERING: Relaxed, as above.
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -92,6 +98,7 @@ impl Tally {
             completed: read(&self.completed),
             panicked: read(&self.panicked),
             cancelled: read(&self.cancelled),
+            returned: read(&self.returned),
         }
     }
 
@@ -103,6 +110,7 @@ impl Tally {
         add(&self.completed, other.completed);
         add(&self.panicked, other.panicked);
         add(&self.cancelled, other.cancelled);
+        add(&self.returned, other.returned);
     }
 }
 
@@ -112,6 +120,7 @@ pub(crate) struct Ended {
     pub(crate) completed: u64,
     pub(crate) panicked: u64,
     pub(crate) cancelled: u64,
+    pub(crate) returned: u64,
 }
 
 impl Add for Ended {
@@ -122,6 +131,7 @@ impl Add for Ended {
             completed: self.completed + more.completed,
             panicked: self.panicked + more.panicked,
             cancelled: self.cancelled + more.cancelled,
+            returned: self.returned + more.returned,
         }
     }
 }
@@ -200,12 +210,14 @@ where
         true
     }
 
-    fn hand_back(&self) -> bool {
+    fn hand_back(&self, tally: &Tally) -> bool {
         let mut slot = self.slot.lock();
         let Slot::Queued { is_counted, .. } = &mut *slot else {
             return false;
         };
         *is_counted = true;
+        // Under the lock: who ends it from now on finds it counted.
+        tally.count_returned();
         true
     }
 }

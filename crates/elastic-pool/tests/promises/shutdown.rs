@@ -1,9 +1,10 @@
 //! How a pool ends.
 
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use elastic_pool::blocking::Pool;
-use elastic_pool::{CancelReason, Shutdown};
+use elastic_pool::{CancelReason, JobHandle, Shutdown};
 
 use crate::{Blocker, Result};
 
@@ -63,6 +64,26 @@ async fn a_job_that_was_handed_back_is_counted_once_whatever_becomes_of_it() -> 
     let metrics = pool.metrics();
     assert_eq!((metrics.accepted, metrics.returned), (4, 3));
     assert_eq!((metrics.completed, metrics.cancelled), (1, 0));
+    Ok(())
+}
+
+#[test]
+fn a_worker_may_join_a_job_that_was_handed_back() -> Result {
+    let pool = Pool::builder().workers(1..=1).build()?;
+    let (sender, receiver) = channel::<JobHandle<i32>>();
+    let worker = pool.try_submit(move || receiver.recv().expect("the test sends one").join())?;
+    let queued = pool.try_submit(|| 1)?;
+    while pool.metrics().busy == 0 {
+        std::thread::yield_now();
+    }
+    let report = pool.shutdown_blocking(Shutdown::Cancel(Duration::ZERO));
+    assert_eq!(report.unstarted.len(), 1);
+    sender.send(queued)?;
+    assert_eq!(worker.join()??, 1);
+    drop(report);
+    let metrics = pool.metrics();
+    assert_eq!((metrics.completed, metrics.returned), (1, 1));
+    assert_eq!((metrics.accepted, metrics.cancelled), (2, 0));
     Ok(())
 }
 
