@@ -74,7 +74,9 @@ impl<'a> Shutting<'a> {
             if is_over || state.is_drained() {
                 return false;
             }
-            state.drains.push(cx.waker().clone());
+            if !state.drains.iter().any(|it| it.will_wake(cx.waker())) {
+                state.drains.push(cx.waker().clone());
+            }
             state.drain_until = state.drain_until.min(self.until);
             state.set_alarm(effects);
             true

@@ -1,6 +1,10 @@
 //! How a pool ends.
 
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use elastic_pool::blocking::Pool;
@@ -126,6 +130,28 @@ fn a_runtime_and_a_pool_can_be_dropped_with_many_jobs_queued() -> Result {
     drop(pool);
     blocker.end();
     assert_eq!(last.join()?, 99_999);
+    Ok(())
+}
+
+#[test]
+fn a_shutdown_that_is_polled_often_keeps_one_waker() -> Result {
+    struct Task;
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {}
+    }
+    let pool = Pool::builder().workers(1..=1).build()?;
+    let blocker = Blocker::start(&pool);
+    let task = Arc::new(Task);
+    let waker = Waker::from(Arc::clone(&task));
+    let mut cx = Context::from_waker(&waker);
+    // As in a `select!` in a loop, which polls it again whenever another branch is ready.
+    let mut shutdown = pin!(pool.shutdown(Shutdown::Drain(LONG)));
+    for _ in 0..1_000 {
+        assert!(shutdown.as_mut().poll(&mut cx).is_pending());
+    }
+    // The pool holds one, the test two.
+    assert_eq!(Arc::strong_count(&task), 3);
+    blocker.end();
     Ok(())
 }
 
