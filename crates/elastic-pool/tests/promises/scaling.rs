@@ -125,14 +125,44 @@ fn a_pool_is_resized_while_it_runs() -> Result {
     Ok(())
 }
 
+/// What the system says of the threads of this process with such a name: each one's state, and how
+/// often it has gone to sleep.
+#[cfg(target_os = "linux")]
+fn threads_called(name: &str) -> std::io::Result<Vec<(String, u64)>> {
+    let mut threads = Vec::new();
+    for task in std::fs::read_dir("/proc/self/task")? {
+        let status = std::fs::read_to_string(task?.path().join("status"))?;
+        let field = |key: &str| {
+            let mut lines = status.lines();
+            lines.find_map(|line| line.strip_prefix(key)).map(str::trim)
+        };
+        if field("Name:").is_some_and(|it| it.starts_with(name)) {
+            let state = field("State:").expect("each thread has one").to_owned();
+            let sleeps = field("voluntary_ctxt_switches:").and_then(|it| it.parse().ok());
+            threads.push((state, sleeps.expect("the system counts them")));
+        }
+    }
+    Ok(threads)
+}
+
+#[cfg(target_os = "linux")]
 #[test]
 fn an_idle_pool_sleeps() -> Result {
-    let pool = Pool::builder().workers(4..=4).build()?;
-    pool.try_submit(|| ())?.join()?;
+    let pool = Pool::builder()
+        .workers(4..=4)
+        .thread_name(|number| format!("sleeper-{number}"))
+        .build()?;
+    let blockers: Vec<_> = (0..4).map(|_| Blocker::start(&pool)).collect();
+    blockers.into_iter().for_each(Blocker::end);
     eventually("all are idle", || pool.metrics().busy == 0);
-    let before = pool.metrics();
-    thread::park_timeout(Duration::from_millis(20));
-    assert_eq!(pool.metrics(), before);
+    eventually("all sleep", || {
+        threads_called("sleeper-").is_ok_and(|threads| {
+            threads.len() == 4 && threads.iter().all(|it| it.0.starts_with('S'))
+        })
+    });
+    let before = threads_called("sleeper-")?;
+    thread::park_timeout(Duration::from_millis(100));
+    assert_eq!(threads_called("sleeper-")?, before);
     Ok(())
 }
 
