@@ -68,6 +68,33 @@ fn a_job_and_a_worker_that_leaves_meet() {
 }
 
 #[test]
+fn a_job_that_only_the_inbox_knows_of_is_fetched() {
+    model(|| {
+        let pool = pool(0..=1, 4);
+        let first = pool.try_submit(|| 1).expect("there is room");
+        // The worker is on its way, runs the first, looks for another, sleeps or is gone.
+        let second = pool.try_submit(|| 2).expect("there is room");
+        assert_eq!(second.join().expect("it runs"), 2);
+        assert_eq!(first.join().expect("it runs"), 1);
+    });
+}
+
+#[test]
+fn a_job_that_only_the_inbox_knows_of_is_refused_or_handed_back() {
+    model(|| {
+        // Its worker is always on its way, so the second job needs nothing else.
+        let pool = builder(0..=1, 4).start_with(|_, _| Ok(())).build();
+        let pool = pool.expect("the settings are in range");
+        pool.execute(|| ()).expect("there is room");
+        let other = pool.clone();
+        let rival = loom::thread::spawn(move || other.execute(|| ()).is_ok());
+        let report = pool.shutdown_blocking(Shutdown::Cancel(Duration::ZERO));
+        let is_accepted = rival.join().expect("no rival panics");
+        assert_eq!(report.unstarted.len(), 1 + usize::from(is_accepted));
+    });
+}
+
+#[test]
 fn two_submissions_to_one_sleeper_both_run() {
     model(|| {
         let pool = pool(1..=1, 4);

@@ -2,6 +2,8 @@
 
 mod backlog;
 mod builder;
+mod desk;
+mod inbox;
 mod keeper;
 #[cfg(all(test, model))]
 mod loom_tests;

@@ -69,16 +69,16 @@ impl<'a> Shutting<'a> {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ShutdownReport> {
         let is_over = self.until <= self.shared.now();
-        let is_pending = self.shared.with(|state, effects| {
-            state.expire(&self.shared.clock, effects);
-            if is_over || state.is_drained() {
+        let is_pending = self.shared.with(|desk| {
+            desk.expire();
+            if is_over || desk.is_drained() {
                 return false;
             }
-            if !state.drains.iter().any(|it| it.will_wake(cx.waker())) {
-                state.drains.push(cx.waker().clone());
+            if !desk.drains.iter().any(|it| it.will_wake(cx.waker())) {
+                desk.drains.push(cx.waker().clone());
             }
-            state.drain_until = state.drain_until.min(self.until);
-            state.set_alarm(effects);
+            desk.drain_until = desk.drain_until.min(self.until);
+            desk.set_alarm();
             true
         });
         if is_pending {
@@ -89,9 +89,9 @@ impl<'a> Shutting<'a> {
     }
 
     fn take_unstarted(&mut self) {
-        let taken: Vec<_> = self.shared.with(|state, effects| {
-            let entries: Vec<_> = std::iter::from_fn(|| state.backlog.pop()).collect();
-            state.pass_on_room(effects);
+        let taken: Vec<_> = self.shared.with(|desk| {
+            let entries: Vec<_> = std::iter::from_fn(|| desk.pop()).collect();
+            desk.pass_on_room();
             entries
         });
         for entry in taken {

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::Pool;
 use super::backlog::Job;
+use super::desk::Desk;
 use super::shared::Shared;
-use super::state::{Effects, Refusal, State};
+use super::state::{Effects, Refusal};
 use crate::clock::{NEVER, Nanos};
 use crate::job::{Call, Cell, JobHandle, contain};
 use crate::queue::Key;
@@ -32,7 +33,8 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.job(job).submit_blocking(None).map(drop)
+        let submission = Submission::new(&self.guard.shared, job, None);
+        submission.enter(self.guard.on_full, None).map(drop)
     }
 
     /// Submits the job if that needs no waiting.
@@ -134,7 +136,8 @@ where
         let shared = &self.pool.guard.shared;
         let submission = Submission::new(shared, self.job, self.deadline);
         let answer = submission.offer(self.pool.guard.on_full);
-        submission.finish(answer)
+        let key = submission.finish(answer)?;
+        Ok(submission.into_handle(key))
     }
 
     /// Like [`Pool::submit`].
@@ -154,7 +157,8 @@ where
             let mut place = Place::new(&guard.shared);
             answer = poll_fn(|cx| submission.poll(&mut place, cx)).await;
         }
-        submission.finish(answer)
+        let key = submission.finish(answer)?;
+        Ok(submission.into_handle(key))
     }
 
     /// Like [`Pool::submit_blocking`].
@@ -166,13 +170,9 @@ where
         self,
         timeout: Option<Duration>,
     ) -> Result<JobHandle<T>, SubmitError<F>> {
-        let guard = &self.pool.guard;
-        let submission = Submission::new(&guard.shared, self.job, self.deadline);
-        let mut answer = submission.offer(guard.on_full);
-        if is_to_wait(&answer, guard.on_full) {
-            answer = submission.wait(timeout.and_then(|it| Instant::now().checked_add(it)));
-        }
-        submission.finish(answer)
+        let submission = Submission::new(&self.pool.guard.shared, self.job, self.deadline);
+        let key = submission.enter(self.pool.guard.on_full, timeout)?;
+        Ok(submission.into_handle(key))
     }
 }
 
@@ -204,13 +204,31 @@ where
         }
     }
 
+    /// Tries, and blocks if that is the policy.
+    fn enter(
+        &self,
+        on_full: OnFull,
+        timeout: Option<Duration>,
+    ) -> Result<Option<Key>, SubmitError<F>> {
+        let mut answer = self.offer(on_full);
+        if is_to_wait(&answer, on_full) {
+            answer = self.wait(timeout.and_then(|it| Instant::now().checked_add(it)));
+        }
+        self.finish(answer)
+    }
+
     /// Tries once, and does as the policy says.
     fn offer(&self, on_full: OnFull) -> Answer {
-        let answer = self.push(|state, job, effects| match on_full {
-            OnFull::DiscardOldest => {
-                state.push_discarding(job, self.deadline, &self.shared.clock, effects)
-            }
-            _ => state.push(job, self.deadline, &self.shared.clock, effects),
+        let mut job: Job = Arc::clone(&self.cell) as Job;
+        if self.deadline == NEVER {
+            job = match self.shared.push(job) {
+                Ok(key) => return Ok(Some(key)),
+                Err(job) => job,
+            };
+        }
+        let answer = self.push(|desk| match on_full {
+            OnFull::DiscardOldest => desk.push_discarding(job, self.deadline),
+            _ => desk.push(job, self.deadline),
         });
         match answer {
             Err(Failure::Kind(SubmitErrorKind::Full)) if on_full == OnFull::CallerRuns => {
@@ -221,18 +239,14 @@ where
     }
 
     fn run_here(&self) -> Option<Key> {
-        self.shared.state.lock().accepted += 1;
+        self.shared.inbox.lock().accepted += 1;
         crate::job::Runnable::run(&*self.cell, &self.shared.elsewhere);
         None
     }
 
-    fn push(
-        &self,
-        push: impl FnOnce(&mut State, &Job, &mut Effects) -> Result<Key, Refusal>,
-    ) -> Answer {
-        let job: Job = Arc::clone(&self.cell) as Job;
+    fn push(&self, push: impl FnOnce(&mut Desk<'_>) -> Result<Key, Refusal>) -> Answer {
         let mut effects = Effects::default();
-        let pushed = push(&mut self.shared.state.lock(), &job, &mut effects);
+        let pushed = push(&mut self.shared.desk(&mut effects));
         let started = self.shared.apply(effects);
         match (pushed, started) {
             (Ok(key), Ok(())) => Ok(Some(key)),
@@ -247,9 +261,9 @@ where
 
     /// There is no worker and there will be none: the job goes back, unless one has come since.
     fn retract(&self, key: Key, error: io::Error) -> Answer {
-        let is_ours = self.shared.with(|state, effects| {
-            let is_ours = state.workers == 0 && state.remove(key, effects);
-            state.accepted -= u64::from(is_ours);
+        let is_ours = self.shared.with(|desk| {
+            let is_ours = desk.workers == 0 && desk.remove(key);
+            desk.inbox.accepted -= u64::from(is_ours);
             is_ours
         });
         self.shared.run_stranded();
@@ -265,16 +279,15 @@ where
             return Poll::Ready(Ok(self.run_here()));
         }
         let mut is_waiting = false;
-        let answer = self.push(|state, job, effects| {
-            let pushed = place.take(state, |state| {
-                state.push(job, self.deadline, &self.shared.clock, effects)
-            });
+        let job: Job = Arc::clone(&self.cell) as Job;
+        let answer = self.push(|desk| {
+            let pushed = place.take(desk, |desk| desk.push(job, self.deadline));
             if pushed == Err(Refusal::Full) {
-                place.wait(state, cx.waker());
-                state.set_alarm(effects);
+                place.wait(desk, cx.waker());
+                desk.set_alarm();
                 is_waiting = true;
             } else {
-                state.pass_on_room(effects);
+                desk.pass_on_room();
             }
             pushed
         });
@@ -290,6 +303,7 @@ where
         let waker = Waker::from(Arc::clone(&parker));
         let cx = Context::from_waker(&waker);
         let mut place = Place::new(self.shared);
+        self.shared.look_for_room();
         loop {
             if let Poll::Ready(answer) = self.poll(&mut place, &cx) {
                 return answer;
@@ -300,15 +314,18 @@ where
         }
     }
 
-    fn finish(self, answer: Answer) -> Result<JobHandle<T>, SubmitError<F>> {
+    fn into_handle(self, key: Option<Key>) -> JobHandle<T> {
+        JobHandle {
+            outcome: self.cell,
+            host: Arc::clone(self.shared) as _,
+            key,
+        }
+    }
+
+    /// Its place, or the job again.
+    fn finish(&self, answer: Answer) -> Result<Option<Key>, SubmitError<F>> {
         let failure = match answer {
-            Ok(key) => {
-                return Ok(JobHandle {
-                    outcome: self.cell,
-                    host: Arc::clone(self.shared) as _,
-                    key,
-                });
-            }
+            Ok(key) => return Ok(key),
             Err(failure) => failure,
         };
         let (Call(job), _) = self
@@ -345,24 +362,24 @@ impl<'a> Place<'a> {
     /// Leaves the line to try. Who was told and is too late goes back to its head.
     fn take<R>(
         &mut self,
-        state: &mut State,
-        attempt: impl FnOnce(&mut State) -> Result<R, Refusal>,
+        desk: &mut Desk<'_>,
+        attempt: impl FnOnce(&mut Desk<'_>) -> Result<R, Refusal>,
     ) -> Result<R, Refusal> {
         let Some(key) = self.key else {
-            return attempt(state);
+            return attempt(desk);
         };
-        if state.waiters.contains(key) {
+        if desk.waiters.contains(key) {
             // Woken for another reason, as by a `select!`: it keeps its place, and its turn has
             // not come.
-            let result = attempt(state);
+            let result = attempt(desk);
             if !matches!(result, Err(Refusal::Full)) {
-                drop(state.waiters.remove(key));
+                drop(desk.waiters.remove(key));
                 self.key = None;
             }
             return result;
         }
-        state.was_notified();
-        let result = attempt(state);
+        desk.was_notified();
+        let result = attempt(desk);
         if result.is_ok() {
             self.key = None;
         }
@@ -370,14 +387,14 @@ impl<'a> Place<'a> {
     }
 
     /// Stands in line: at its head if it was told of room and somebody was faster.
-    fn wait(&mut self, state: &mut State, waker: &Waker) {
+    fn wait(&mut self, desk: &mut Desk<'_>, waker: &Waker) {
         let Some(key) = self.key else {
-            self.key = Some(state.waiters.push_back(waker.clone()));
+            self.key = Some(desk.waiters.push_back(waker.clone()));
             return;
         };
-        match state.waiters.get_mut(key) {
+        match desk.waiters.get_mut(key) {
             Some(known) => known.clone_from(waker),
-            None => self.key = Some(state.waiters.push_front(waker.clone())),
+            None => self.key = Some(desk.waiters.push_front(waker.clone())),
         }
     }
 }
@@ -387,11 +404,11 @@ impl Drop for Place<'_> {
         let Some(key) = self.key.take() else {
             return;
         };
-        let waker = self.shared.with(|state, effects| {
-            let waker = state.waiters.remove(key);
+        let waker = self.shared.with(|desk| {
+            let waker = desk.waiters.remove(key);
             if waker.is_none() {
-                state.was_notified();
-                state.pass_on_room(effects);
+                desk.was_notified();
+                desk.pass_on_room();
             }
             waker
         });

@@ -63,6 +63,32 @@ fn while_one_worker_lives_a_refused_thread_loses_no_job() {
 }
 
 #[test]
+fn a_job_that_a_refused_thread_was_to_take_goes_to_a_sleeper() {
+    let refuses = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&refuses);
+    let pool = Pool::builder()
+        .workers(1..=2)
+        .start_with(move |_, _| {
+            let error = || io::Error::other("no more threads");
+            let is_allowed = !flag.load(Ordering::SeqCst);
+            is_allowed.then_some(()).ok_or_else(error)
+        })
+        .build()
+        .expect("the settings are in range");
+    let shared = &pool.guard.shared;
+    let mut worker = Worker::new();
+    pool.execute(|| ()).expect("there is room");
+    assert!(matches!(shared.turn(&mut worker), Turn::Run(_)));
+    // A spare one is on its way now, and the system takes its time.
+    assert!(matches!(shared.turn(&mut worker), Turn::Sleep { .. }));
+    pool.execute(|| ()).expect("there is room");
+    refuses.store(true, Ordering::SeqCst);
+    assert!(shared.start_or_refuse().is_err());
+    assert!(shared.desk(&mut Effects::default()).keeps_its_invariant());
+    assert!(matches!(shared.turn(&mut worker), Turn::Run(_)));
+}
+
+#[test]
 fn a_refused_least_worker_fails_the_build() {
     let (builder, refuses) = refusing(Pool::builder().workers(2..=4));
     refuses.store(true, Ordering::SeqCst);
@@ -89,6 +115,7 @@ struct Reached {
     cancelled: AtomicUsize,
     cancelled_unstarted: AtomicUsize,
     no_thread: AtomicUsize,
+    looked: AtomicUsize,
     left: AtomicUsize,
     returned: AtomicUsize,
 }
@@ -165,7 +192,7 @@ impl<'a> Simulation<'a> {
             Step::Advance(nanos) => {
                 self.now.fetch_add(nanos, Ordering::SeqCst);
                 let shared = &self.pool.guard.shared;
-                shared.with(|state, effects| super::keeper::due(state, &shared.clock, effects));
+                shared.with(super::keeper::due);
             }
             // The workers that it starts may be refused, and then come later.
             Step::Resize(min, max) => drop(self.pool.resize(min..=max)),
@@ -224,14 +251,11 @@ impl<'a> Simulation<'a> {
         if let Some(entry) = entry.take() {
             entry.job.run(&self.tally);
         }
-        let mut effects = Effects::default();
-        let turn = shared
-            .state
-            .lock()
-            .turn(worker, &shared.clock, &mut effects);
-        let _refused = shared.apply(effects);
-        match turn {
+        match shared.turn(worker) {
             Turn::Run(next) => *entry = Some(next),
+            Turn::Look { .. } => {
+                self.reached.looked.fetch_add(1, Ordering::SeqCst);
+            }
             Turn::Sleep { .. } => {}
             Turn::Leave => {
                 self.workers.swap_remove(index);
@@ -253,8 +277,9 @@ impl<'a> Simulation<'a> {
     fn check(&mut self) -> TestCaseResult {
         self.collect();
         let metrics = self.pool.metrics();
-        let state = self.pool.guard.shared.state.lock();
-        prop_assert!(state.backlog.len() <= QUEUE);
+        let mut effects = Effects::default();
+        let state = self.pool.guard.shared.desk(&mut effects);
+        prop_assert!(state.waiting() <= QUEUE);
         prop_assert_eq!(state.workers, self.workers.len());
         prop_assert_eq!(
             state.busy,
@@ -367,6 +392,7 @@ fn every_accepted_job_ends_once_and_is_counted_once() {
         ("cancelled", &reached.cancelled),
         ("cancelled unstarted", &reached.cancelled_unstarted),
         ("no thread", &reached.no_thread),
+        ("looked", &reached.looked),
         ("left", &reached.left),
         ("returned", &reached.returned),
     ] {

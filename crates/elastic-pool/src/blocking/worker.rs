@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::backlog::Entry;
 use super::seat::Worker;
 use super::shared::Shared;
-use super::state::{Effects, Turn};
+use super::state::Turn;
 use crate::job::{Tally, discard};
-use crate::sync::thread_local;
+use crate::sync::{spin_until, thread_local};
 
 thread_local! {
     /// Where the pool lies whose worker this thread is: null for others.
@@ -35,14 +35,13 @@ pub(super) fn work(shared: &Arc<Shared>) {
     shared.elsewhere.absorb(&tally);
 }
 
-/// One job or one sleep. Says whether the worker stays.
+/// One job, one look or one sleep. Says whether the worker stays.
 fn step(shared: &Arc<Shared>, me: &mut Worker, tally: &Tally) -> bool {
-    let mut effects = Effects::default();
-    let turn = shared.state.lock().turn(me, &shared.clock, &mut effects);
-    // A thread that was refused here leaves this worker, and it is here.
-    let _refused = shared.apply(effects);
-    match turn {
+    match shared.turn(me) {
         Turn::Run(entry) => run(shared, entry, tally),
+        Turn::Look { since } => {
+            spin_until(|| shared.have_come_since(since));
+        }
         Turn::Sleep { until } => {
             me.seat.parker.park(shared.clock.instant(until));
         }
