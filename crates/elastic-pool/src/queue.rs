@@ -73,6 +73,7 @@ impl<T> Queue<T> {
         (slot.serial == key.serial).then_some(slot.value.as_mut())?
     }
 
+    #[inline]
     pub(crate) fn push_back(&mut self, value: T) -> Key {
         let key = self.place(value, self.tail, NIL);
         match self.tail {
@@ -101,25 +102,27 @@ impl<T> Queue<T> {
         self.contains(key).then(|| self.take(key.index))?
     }
 
+    #[inline]
     fn place(&mut self, value: T, prev: u32, next: u32) -> Key {
         let serial = self.serial;
         self.serial += QUEUES;
         self.len += 1;
-        let slot = Slot {
+        let index = self.free;
+        if let Some(slot) = self.slots.get_mut(index as usize) {
+            self.free = slot.next;
+            slot.value = Some(value);
+            slot.serial = serial;
+            slot.prev = prev;
+            slot.next = next;
+            return Key { serial, index };
+        }
+        let index = u32::try_from(self.slots.len()).expect("the builder allows 2^31 elements");
+        self.slots.push(Slot {
             value: Some(value),
             serial,
             prev,
             next,
-        };
-        let index = if self.free == NIL {
-            self.slots.push(slot);
-            u32::try_from(self.slots.len() - 1).expect("the builder allows 2^31 elements")
-        } else {
-            let index = self.free;
-            self.free = self.slots[index as usize].next;
-            self.slots[index as usize] = slot;
-            index
-        };
+        });
         Key { serial, index }
     }
 

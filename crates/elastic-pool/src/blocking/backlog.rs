@@ -2,13 +2,10 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::Arc;
 
 use crate::clock::{NEVER, Nanos};
-use crate::job::Runnable;
+use crate::job::Job;
 use crate::queue::{Key, Queue};
-
-pub(super) type Job = Arc<dyn Runnable>;
 
 /// A job in the queue.
 pub(crate) struct Entry {
@@ -50,6 +47,7 @@ impl Backlog {
         self.entries.front().map(|entry| entry.enqueued)
     }
 
+    #[inline]
     pub(super) fn push(&mut self, entry: Entry) -> Key {
         self.entries.push_back(entry)
     }

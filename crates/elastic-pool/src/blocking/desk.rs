@@ -7,12 +7,12 @@ use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use super::backlog::{Entry, Job};
+use super::backlog::Entry;
 use super::inbox::{Inbox, TIMED_EVERY};
 use super::seat::{Phase, Worker};
 use super::state::{Effects, Refusal, State, Turn};
 use crate::clock::{Clock, NEVER, Nanos};
-use crate::job::CancelReason;
+use crate::job::{CancelReason, Job};
 use crate::queue::Key;
 use crate::sync::MutexGuard;
 
@@ -80,9 +80,8 @@ impl<'a> Desk<'a> {
         self.room() > 0
     }
 
-    /// Takes a job, if there is room.
-    pub(super) fn push(&mut self, job: Job, deadline: Nanos) -> Result<Key, Refusal> {
-        self.admit(deadline)?;
+    /// Takes a job that was [admitted](Self::admit).
+    pub(super) fn push(&mut self, job: Job, deadline: Nanos) -> Key {
         let (enqueued, weight) = self.stamp();
         let key = self.inbox.jobs.push(Entry {
             job,
@@ -95,19 +94,17 @@ impl<'a> Desk<'a> {
         self.inbox.accepted += 1;
         self.recruit(1);
         self.pass_on_room();
-        Ok(key)
+        key
     }
 
-    /// Like [`push`](Self::push), and if there is no room, the oldest job makes some.
-    pub(super) fn push_discarding(&mut self, job: Job, deadline: Nanos) -> Result<Key, Refusal> {
-        if self.admit(deadline) == Err(Refusal::Full) {
-            let oldest = self.pop().map(|it| (it.job, CancelReason::Discarded));
-            self.effects.cancel.extend(oldest);
-        }
-        self.push(job, deadline)
+    /// Cancels the oldest job, so that there is room.
+    pub(super) fn discard_oldest(&mut self) {
+        let oldest = self.pop().map(|it| (it.job, CancelReason::Discarded));
+        self.effects.cancel.extend(oldest);
     }
 
-    fn admit(&mut self, deadline: Nanos) -> Result<(), Refusal> {
+    /// Whether a job may come in, which is then [pushed](Self::push).
+    pub(super) fn admit(&mut self, deadline: Nanos) -> Result<(), Refusal> {
         if self.is_closed {
             return Err(Refusal::Closed);
         }
@@ -144,12 +141,12 @@ impl<'a> Desk<'a> {
     }
 
     /// Takes a job out of the middle: it was cancelled, or is run elsewhere.
-    pub(super) fn remove(&mut self, key: Key) -> bool {
+    pub(super) fn remove(&mut self, key: Key) -> Option<Entry> {
         let from_inbox = self.inbox.jobs.remove(key);
-        let is_removed = from_inbox.or_else(|| self.outbox.remove(key)).is_some();
+        let removed = from_inbox.or_else(|| self.outbox.remove(key));
         self.pass_on_room();
         self.tell_drained();
-        is_removed
+        removed
     }
 
     /// Cancels what has waited past its deadline.

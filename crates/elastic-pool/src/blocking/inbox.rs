@@ -4,8 +4,9 @@
 //! of its own, and the outbox, under that of the [`State`](super::state::State). Workers fetch from
 //! the outbox. When it is empty, the one that finds it so swaps the two, so jobs keep their order.
 
-use super::backlog::{Backlog, Entry, Job};
+use super::backlog::{Backlog, Entry};
 use crate::clock::Clock;
+use crate::job::Job;
 use crate::queue::Key;
 
 /// While jobs arrive faster than they are fetched one in this many is timed, and stands for them.
@@ -28,11 +29,9 @@ impl Inbox {
         }
     }
 
-    /// Takes a job if nothing else is to be done for it.
-    pub(super) fn push(&mut self, job: Job, clock: &Clock) -> Result<Key, Job> {
-        if self.room == 0 {
-            return Err(job);
-        }
+    /// Takes a job that there is [room](Self::room) for.
+    #[inline]
+    pub(super) fn push(&mut self, job: Job, clock: &Clock) -> Key {
         self.room -= 1;
         let (enqueued, weight) = if self.is_to_be_timed() {
             (clock.now(), TIMED_EVERY)
@@ -40,11 +39,11 @@ impl Inbox {
             (0, 0)
         };
         self.accepted += 1;
-        Ok(self.jobs.push(Entry {
+        self.jobs.push(Entry {
             job,
             enqueued,
             weight,
-        }))
+        })
     }
 
     pub(super) const fn is_to_be_timed(&self) -> bool {

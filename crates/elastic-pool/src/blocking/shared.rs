@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
-use super::backlog::Job;
 use super::desk::Desk;
 use super::inbox::Inbox;
 use super::keeper;
@@ -13,7 +12,7 @@ use super::settings::Settings;
 use super::state::{Effects, State, Turn};
 use super::worker;
 use crate::clock::{Clock, Nanos};
-use crate::job::{CancelReason, Host, Runnable, Tally, contain, discard};
+use crate::job::{CancelReason, Host, Job, Runnable, Tally, contain};
 use crate::metrics::Timings;
 use crate::queue::Key;
 use crate::sync::{Apart, AtomicU64, Mutex, Ordering, spin_until};
@@ -86,13 +85,16 @@ impl Shared {
         Desk::new(self.state.lock(), self.inbox.lock(), &self.clock, effects)
     }
 
-    /// Takes a job if nothing else is to be done for it, or gives it back.
-    pub(super) fn push(&self, job: Job) -> Result<Key, Job> {
+    /// Takes a job if nothing else is to be done for it.
+    pub(super) fn push(&self, job: &mut Option<Job>) -> Option<Key> {
         let mut inbox = self.inbox.lock();
-        let key = inbox.push(job, &self.clock)?;
+        if inbox.room == 0 {
+            return None;
+        }
+        let key = inbox.push(job.take()?, &self.clock);
         // ORDERING: Relaxed. It guards nothing: who sees it looks under the locks.
         self.arrivals.store(inbox.accepted, Ordering::Relaxed);
-        Ok(key)
+        Some(key)
     }
 
     /// Whether more jobs have come.
@@ -145,7 +147,6 @@ impl Shared {
         }
         for (job, reason) in effects.cancel {
             job.cancel(reason, &self.elsewhere);
-            discard(job);
         }
         result
     }
@@ -211,7 +212,7 @@ impl Host for Shared {
     fn cancel(self: Arc<Self>, key: Option<Key>, job: &dyn Runnable) -> bool {
         let cancelled = job.cancel(CancelReason::Requested, &self.elsewhere);
         if let Some(key) = key.filter(|_| cancelled) {
-            self.with(|desk| desk.remove(key));
+            drop(self.with(|desk| desk.remove(key)));
         }
         cancelled
     }
@@ -222,7 +223,7 @@ impl Host for Shared {
 
     fn run_here(self: Arc<Self>, key: Option<Key>, job: &dyn Runnable) {
         if let Some(key) = key {
-            self.with(|desk| desk.remove(key));
+            drop(self.with(|desk| desk.remove(key)));
         }
         job.run(&self.elsewhere);
     }

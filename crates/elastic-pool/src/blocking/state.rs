@@ -11,11 +11,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::backlog::{Backlog, Entry, Job};
+use super::backlog::{Backlog, Entry};
 use super::seat::{Phase, Seat, Worker};
 use super::settings::Settings;
 use crate::clock::{NEVER, Nanos};
-use crate::job::CancelReason;
+use crate::job::{CancelReason, Job};
 use crate::queue::Queue;
 use crate::sync::Parker;
 

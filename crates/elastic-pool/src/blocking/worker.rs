@@ -7,7 +7,7 @@ use super::backlog::Entry;
 use super::seat::Worker;
 use super::shared::Shared;
 use super::state::Turn;
-use crate::job::{Tally, discard};
+use crate::job::Tally;
 use crate::sync::{spin_until, thread_local};
 
 thread_local! {
@@ -26,7 +26,7 @@ pub(super) fn is_worker_of(shared: &Shared) -> bool {
 /// The life of a worker.
 pub(super) fn work(shared: &Arc<Shared>) {
     POOL.with(|pool| pool.set(Arc::as_ptr(shared)));
-    let tally = Arc::new(Tally::default());
+    let tally = Arc::new(Tally::of_one_thread());
     shared.tallies.lock().push(Arc::clone(&tally));
     let mut me = Worker::new();
     while step(shared, &mut me, &tally) {}
@@ -70,6 +70,4 @@ fn run(shared: &Shared, entry: Entry, tally: &Tally) {
             .run
             .record(shared.now().saturating_sub(began), weight);
     }
-    // If nobody has the handle, the result goes here: its `drop` is the caller's code.
-    discard(job);
 }

@@ -5,12 +5,11 @@
 //! runs under the lock: work, results and wakers are moved out of it first.
 
 use std::mem;
-use std::ops::Add;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Poll, Waker};
 
-use super::{CancelReason, JobError, Panic, contain, discard};
-use crate::sync::{AtomicU64, Mutex, Ordering};
+use super::{CancelReason, JobError, Panic, Tally, contain, discard};
+use crate::sync::Mutex;
 
 /// A closure as work. It is a type of its own so that other work can be kept in a [`Cell`] too.
 #[derive(Debug)]
@@ -60,80 +59,6 @@ pub(crate) trait Outcome<T>: Runnable {
 
     /// The result is there.
     fn is_ended(&self) -> bool;
-}
-
-/// How many jobs have ended in which way. It is counted before the handle is told, so that who
-/// has waited for all handles finds all jobs counted.
-#[derive(Debug, Default)]
-// A cache line for each: workers do not slow each other down.
-#[repr(align(64))]
-pub(crate) struct Tally {
-    completed: AtomicU64,
-    panicked: AtomicU64,
-    cancelled: AtomicU64,
-    returned: AtomicU64,
-}
-
-impl Tally {
-    fn count(&self, result: Result<(), &JobError>) {
-        let counter = match result {
-            Ok(()) => &self.completed,
-            Err(JobError::Panicked(_)) => &self.panicked,
-            Err(JobError::Cancelled(_)) => &self.cancelled,
-        };
-        // ORDERING: Relaxed. It guards no other memory; the cell's lock orders it before the
-        // result that a reader has seen.
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn count_returned(&self) {
-        // ORDERING: Relaxed, as above.
-        self.returned.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn read(&self) -> Ended {
-        // ORDERING: Relaxed, as above.
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Ended {
-            completed: read(&self.completed),
-            panicked: read(&self.panicked),
-            cancelled: read(&self.cancelled),
-            returned: read(&self.returned),
-        }
-    }
-
-    /// Adds what another one has counted.
-    pub(crate) fn absorb(&self, other: &Self) {
-        let other = other.read();
-        // ORDERING: Relaxed, as above.
-        let add = |counter: &AtomicU64, more| counter.fetch_add(more, Ordering::Relaxed);
-        add(&self.completed, other.completed);
-        add(&self.panicked, other.panicked);
-        add(&self.cancelled, other.cancelled);
-        add(&self.returned, other.returned);
-    }
-}
-
-/// What a [`Tally`] says.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ended {
-    pub(crate) completed: u64,
-    pub(crate) panicked: u64,
-    pub(crate) cancelled: u64,
-    pub(crate) returned: u64,
-}
-
-impl Add for Ended {
-    type Output = Self;
-
-    fn add(self, more: Self) -> Self {
-        Self {
-            completed: self.completed + more.completed,
-            panicked: self.panicked + more.panicked,
-            cancelled: self.cancelled + more.cancelled,
-            returned: self.returned + more.returned,
-        }
-    }
 }
 
 impl<W, T> Cell<W, T> {

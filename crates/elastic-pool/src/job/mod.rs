@@ -3,11 +3,15 @@
 mod cell;
 mod error;
 mod handle;
+mod queued;
+mod tally;
 
-pub(crate) use cell::{Call, Cell, Ended, Outcome, Runnable, Tally};
+pub(crate) use cell::{Call, Cell, Outcome, Runnable};
 pub use error::{CancelReason, JobError, Panic};
 pub(crate) use handle::Host;
 pub use handle::JobHandle;
+pub(crate) use queued::Job;
+pub(crate) use tally::{Ended, Tally};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
