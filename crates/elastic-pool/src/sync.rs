@@ -100,7 +100,7 @@ impl std::task::Wake for Parker {
 #[cfg(not(all(test, model)))]
 pub(crate) fn spin_until(mut has_come: impl FnMut() -> bool) -> bool {
     const SPINS: u32 = 6;
-    const YIELDS: u32 = 10;
+    const YIELDS: u32 = 4;
     (0..SPINS + YIELDS).any(|round| {
         if round < SPINS {
             (0..1 << round).for_each(|_| std::hint::spin_loop());
