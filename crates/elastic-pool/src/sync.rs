@@ -112,6 +112,12 @@ pub(crate) fn spin_until(mut has_come: impl FnMut() -> bool) -> bool {
     })
 }
 
+/// Lets others be faster: for a part of a microsecond.
+pub(crate) fn pause() {
+    #[cfg(not(all(test, model)))]
+    (0..8).for_each(|_| std::hint::spin_loop());
+}
+
 /// In a model it looks once.
 #[cfg(all(test, model))]
 pub(crate) fn spin_until(has_come: impl FnOnce() -> bool) -> bool {

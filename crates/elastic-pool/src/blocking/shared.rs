@@ -7,7 +7,7 @@ use std::thread;
 use super::desk::Desk;
 use super::inbox::Inbox;
 use super::keeper;
-use super::seat::Worker;
+use super::seat::{Phase, Worker};
 use super::settings::Settings;
 use super::state::{Effects, State, Turn};
 use super::worker;
@@ -15,7 +15,7 @@ use crate::clock::{Clock, Nanos};
 use crate::job::{CancelReason, Host, Job, Runnable, Tally, contain};
 use crate::metrics::Timings;
 use crate::queue::Key;
-use crate::sync::{Apart, AtomicU64, Mutex, Ordering, spin_until};
+use crate::sync::{Apart, AtomicU64, Mutex, Ordering, pause, spin_until};
 
 pub(crate) struct Shared {
     pub(super) state: Apart<Mutex<State>>,
@@ -119,6 +119,13 @@ impl Shared {
         let mut state = self.state.lock();
         if let Some(entry) = state.next(me) {
             return Turn::Run(entry);
+        }
+        if me.phase == Phase::Busy && !state.has_to_recruit() {
+            // Jobs come in without the desk now. In a moment there are several to take at once, and
+            // who submits is not met at the inbox for each.
+            drop(state);
+            pause();
+            state = self.state.lock();
         }
         let mut effects = Effects::default();
         let turn = Desk::new(state, self.inbox.lock(), &self.clock, &mut effects).turn(me);
