@@ -52,6 +52,24 @@ fn a_burst_at_an_idle_pool_starts_workers_for_it() -> Result {
 }
 
 #[test]
+fn a_full_queue_does_not_keep_the_pool_from_growing() -> Result {
+    let pool = Pool::builder().workers(0..=8).queue(1).build()?;
+    let gate = std::sync::Arc::new(std::sync::Barrier::new(9));
+    let producers: Vec<_> = (0..8)
+        .map(|_| {
+            let (pool, gate) = (pool.clone(), gate.clone());
+            thread::spawn(move || pool.execute(move || gate.wait()).is_ok())
+        })
+        .collect();
+    // All eight run at the same time, or this waits for ever.
+    gate.wait();
+    for producer in producers {
+        assert!(producer.join().expect("no producer panics"));
+    }
+    Ok(())
+}
+
+#[test]
 fn idle_workers_leave_and_the_least_stay() -> Result {
     for least in [0, 2] {
         let pool = Pool::builder()
@@ -131,7 +149,10 @@ fn a_pool_is_resized_while_it_runs() -> Result {
 fn threads_called(name: &str) -> std::io::Result<Vec<(String, u64)>> {
     let mut threads = Vec::new();
     for task in std::fs::read_dir("/proc/self/task")? {
-        let status = std::fs::read_to_string(task?.path().join("status"))?;
+        // One that has just ended cannot be read any more.
+        let Ok(status) = std::fs::read_to_string(task?.path().join("status")) else {
+            continue;
+        };
         let field = |key: &str| {
             let mut lines = status.lines();
             lines.find_map(|line| line.strip_prefix(key)).map(str::trim)
@@ -163,6 +184,23 @@ fn an_idle_pool_sleeps() -> Result {
     let before = threads_called("sleeper-")?;
     thread::park_timeout(Duration::from_millis(100));
     assert_eq!(threads_called("sleeper-")?, before);
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pool_that_is_dropped_leaves_no_thread() -> Result {
+    let pool = Pool::builder()
+        .workers(4..=4)
+        .thread_name(|number| format!("leaver-{number}"))
+        .build()?;
+    let blockers: Vec<_> = (0..4).map(|_| Blocker::start(&pool)).collect();
+    assert_eq!(threads_called("leaver-")?.len(), 4);
+    blockers.into_iter().for_each(Blocker::end);
+    drop(pool);
+    eventually("the threads end", || {
+        threads_called("leaver-").is_ok_and(|threads| threads.is_empty())
+    });
     Ok(())
 }
 
