@@ -166,7 +166,7 @@ where
     }
 
     fn begin(self) -> (Arc<Cell<Call<F>, T>>, Submission<'a>) {
-        let cell = Arc::new(Cell::new(Call(self.job)));
+        let cell = Arc::new(Cell::new(Call::new(self.job)));
         let shared = &self.pool.guard.shared;
         let job = Job::Shared(Arc::clone(&cell) as _);
         (cell, Submission::new(shared, job, self.deadline))
@@ -190,10 +190,10 @@ where
             key,
         }),
         Err(failure) => {
-            let (Call(job), _) = cell
+            let (work, _) = cell
                 .start()
                 .expect("a job that is refused was never queued");
-            Err(failure.give_back(job))
+            Err(failure.give_back(work.into_closure()))
         }
     }
 }

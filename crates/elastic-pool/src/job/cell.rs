@@ -8,12 +8,8 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Poll, Waker};
 
-use super::{CancelReason, JobError, Panic, Tally, contain, discard};
+use super::{Call, CancelReason, JobError, Panic, Tally, contain, discard};
 use crate::sync::Mutex;
-
-/// A closure as work. It is a type of its own so that other work can be kept in a [`Cell`] too.
-#[derive(Debug)]
-pub(crate) struct Call<F>(pub(crate) F);
 
 pub(crate) struct Cell<W, T> {
     slot: Mutex<Slot<W, T>>,
@@ -110,11 +106,11 @@ where
     T: Send,
 {
     fn run(&self, tally: &Tally) {
-        let Some((Call(work), is_counted)) = self.start() else {
+        let Some((call, is_counted)) = self.start() else {
             return;
         };
         // The call consumes the closure, so what it has captured is gone before the handle knows.
-        let result = catch_unwind(AssertUnwindSafe(work))
+        let result = catch_unwind(AssertUnwindSafe(|| call.run()))
             .map_err(|payload| JobError::Panicked(Panic::new(payload)));
         if !is_counted {
             tally.count(result.as_ref().map(drop));

@@ -1,12 +1,14 @@
 //! A job from its submission to its end: the cell that holds it, and the handle to it.
 
+mod call;
 mod cell;
 mod error;
 mod handle;
 mod queued;
 mod tally;
 
-pub(crate) use cell::{Call, Cell, Outcome, Runnable};
+pub(crate) use call::Call;
+pub(crate) use cell::{Cell, Outcome, Runnable};
 pub use error::{CancelReason, JobError, Panic};
 pub(crate) use handle::Host;
 pub use handle::JobHandle;

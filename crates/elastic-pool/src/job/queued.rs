@@ -27,7 +27,7 @@ impl Job {
     where
         F: FnOnce() -> T + Send + 'static,
     {
-        Self::Owned(Box::new(Call(job)))
+        Self::Owned(Box::new(Call::new(job)))
     }
 
     /// Runs it here, if its handle has not ended it.
@@ -71,7 +71,7 @@ impl Job {
             return None;
         };
         let call = work.into_any().downcast::<Call<F>>();
-        call.ok().map(|call| call.0)
+        call.ok().map(|call| call.into_closure())
     }
 }
 
@@ -80,7 +80,7 @@ where
     F: FnOnce() -> T + Send + 'static,
 {
     fn run(self: Box<Self>, tally: &Tally) {
-        match catch_unwind(AssertUnwindSafe(self.0)) {
+        match catch_unwind(AssertUnwindSafe(|| Call::run(*self))) {
             Ok(value) => {
                 tally.count(Ok(()));
                 discard(value);
