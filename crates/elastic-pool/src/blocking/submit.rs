@@ -12,9 +12,10 @@ use crate::job::{Call, Cell, Job, JobHandle};
 impl Pool {
     /// Runs the job without a handle. What it returns is dropped, and a panic is counted.
     ///
-    /// If the queue is full, it is the pool's policy that decides. With [`OnFull::Wait`] this
-    /// blocks: in a task use [`submit`](Self::submit). A worker of this pool never waits for room
-    /// in its own queue, which it may be the only one to make: it runs the job itself.
+    /// If the queue is full, it is the pool's policy that decides. With
+    /// [`OnFull::Wait`](crate::OnFull::Wait) this blocks: in a task use [`submit`](Self::submit). A
+    /// worker of this pool never waits for room in its own queue, which it may be the only one to
+    /// make: it runs the job itself.
     ///
     /// # Errors
     ///
