@@ -43,6 +43,7 @@ chapters! {
     elastic_pool_sizing: "src/elastic-pool/sizing.md",
     elastic_pool_shutdown: "src/elastic-pool/shutdown.md",
     elastic_pool_failure: "src/elastic-pool/failure.md",
+    elastic_pool_from_go: "src/elastic-pool/from-go.md",
     work_tests: "src/work/tests.md",
     work_benchmarks: "src/work/benchmarks.md",
 }

@@ -58,20 +58,9 @@ pub enum SubmitErrorKind {
 }
 
 impl<F> SubmitError<F> {
-    pub(crate) const fn new(kind: SubmitErrorKind, job: F) -> Self {
-        Self {
-            kind,
-            job,
-            source: None,
-        }
-    }
-
-    pub(crate) const fn no_thread(job: F, source: io::Error) -> Self {
-        Self {
-            kind: SubmitErrorKind::NoThread,
-            job,
-            source: Some(source),
-        }
+    /// The source is that of [`SubmitErrorKind::NoThread`].
+    pub(crate) const fn new(kind: SubmitErrorKind, source: Option<io::Error>, job: F) -> Self {
+        Self { kind, job, source }
     }
 
     /// Why it was refused.

@@ -41,9 +41,16 @@ pub struct JobGroup<T> {
     ready: Arc<Ready>,
 }
 
-/// The jobs to look at, and who waits for one.
 struct Ready {
-    state: Mutex<(VecDeque<usize>, Option<Waker>)>,
+    state: Mutex<ReadyState>,
+}
+
+#[derive(Default)]
+struct ReadyState {
+    /// The jobs to look at.
+    indices: VecDeque<usize>,
+    /// Who waits for one.
+    waiter: Option<Waker>,
 }
 
 struct Member {
@@ -54,8 +61,8 @@ struct Member {
 impl Wake for Member {
     fn wake(self: Arc<Self>) {
         let mut state = self.ready.state.lock();
-        state.0.push_back(self.index);
-        let waker = state.1.take();
+        state.indices.push_back(self.index);
+        let waker = state.waiter.take();
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
@@ -71,7 +78,7 @@ impl<T> JobGroup<T> {
             jobs: Vec::new(),
             left: 0,
             ready: Arc::new(Ready {
-                state: Mutex::new((VecDeque::new(), None)),
+                state: Mutex::new(ReadyState::default()),
             }),
         }
     }
@@ -85,7 +92,7 @@ impl<T> JobGroup<T> {
         let index = self.jobs.len();
         self.jobs.push(Some(handle));
         self.left += 1;
-        self.ready.state.lock().0.push_back(index);
+        self.ready.state.lock().indices.push_back(index);
     }
 
     /// How many jobs have not given their result yet.
@@ -137,8 +144,8 @@ impl<T> JobGroup<T> {
         loop {
             let index = {
                 let mut state = self.ready.state.lock();
-                let Some(index) = state.0.pop_front() else {
-                    state.1 = Some(cx.waker().clone());
+                let Some(index) = state.indices.pop_front() else {
+                    state.waiter = Some(cx.waker().clone());
                     return Poll::Pending;
                 };
                 index

@@ -9,7 +9,7 @@ use crate::sync::{AtomicU64, Ordering};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metrics {
-    /// Workers of a blocking pool, whether busy or idle. A task pool has as many as it has tasks.
+    /// Workers, whether busy or idle.
     pub workers: usize,
     /// Workers that run a job.
     pub busy: usize,
@@ -21,7 +21,7 @@ pub struct Metrics {
     pub completed: u64,
     /// Jobs that have panicked.
     pub panicked: u64,
-    /// Jobs that were cancelled before they ran, for whatever reason; tasks also while they ran.
+    /// Jobs that were cancelled before they ran, for whatever reason.
     pub cancelled: u64,
     /// Jobs that a shutdown has handed back.
     pub returned: u64,

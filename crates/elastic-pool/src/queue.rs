@@ -6,7 +6,8 @@
 
 const NIL: u32 = u32::MAX;
 
-/// Names an element. A name is never used twice, so an old one finds nothing.
+/// Names an element. A name is never used twice, so an old one finds nothing: neither in its queue
+/// nor in one that numbers differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key {
     serial: u64,
@@ -20,8 +21,12 @@ pub(crate) struct Queue<T> {
     tail: u32,
     free: u32,
     len: usize,
+    /// Of the next element.
     serial: u64,
 }
+
+/// How many queues there can be with names of their own.
+const QUEUES: u64 = 2;
 
 #[derive(Debug)]
 struct Slot<T> {
@@ -32,31 +37,25 @@ struct Slot<T> {
     next: u32,
 }
 
-impl<T> Default for Queue<T> {
-    fn default() -> Self {
+impl<T> Queue<T> {
+    /// The first queue or the second of those that do not know each other's names.
+    pub(crate) const fn new(number: u64) -> Self {
         Self {
             slots: Vec::new(),
             head: NIL,
             tail: NIL,
             free: NIL,
             len: 0,
-            serial: 0,
+            serial: number,
         }
     }
-}
 
-impl<T> Queue<T> {
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
     pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0
-    }
-
-    /// How many elements have ever been added.
-    pub(crate) const fn added(&self) -> u64 {
-        self.serial
     }
 
     pub(crate) fn front(&self) -> Option<&T> {
@@ -74,6 +73,7 @@ impl<T> Queue<T> {
         (slot.serial == key.serial).then_some(slot.value.as_mut())?
     }
 
+    #[inline]
     pub(crate) fn push_back(&mut self, value: T) -> Key {
         let key = self.place(value, self.tail, NIL);
         match self.tail {
@@ -102,28 +102,28 @@ impl<T> Queue<T> {
         self.contains(key).then(|| self.take(key.index))?
     }
 
+    #[inline]
     fn place(&mut self, value: T, prev: u32, next: u32) -> Key {
-        self.serial += 1;
+        let serial = self.serial;
+        self.serial += QUEUES;
         self.len += 1;
-        let slot = Slot {
+        let index = self.free;
+        if let Some(slot) = self.slots.get_mut(index as usize) {
+            self.free = slot.next;
+            slot.value = Some(value);
+            slot.serial = serial;
+            slot.prev = prev;
+            slot.next = next;
+            return Key { serial, index };
+        }
+        let index = u32::try_from(self.slots.len()).expect("the builder allows 2^31 elements");
+        self.slots.push(Slot {
             value: Some(value),
-            serial: self.serial,
+            serial,
             prev,
             next,
-        };
-        let index = if self.free == NIL {
-            self.slots.push(slot);
-            u32::try_from(self.slots.len() - 1).expect("the builder allows 2^31 elements")
-        } else {
-            let index = self.free;
-            self.free = self.slots[index as usize].next;
-            self.slots[index as usize] = slot;
-            index
-        };
-        Key {
-            serial: self.serial,
-            index,
-        }
+        });
+        Key { serial, index }
     }
 
     fn take(&mut self, index: u32) -> Option<T> {
@@ -170,12 +170,22 @@ mod tests {
         ]
     }
 
+    #[test]
+    fn a_name_finds_nothing_in_the_other_queue() {
+        let mut queues = [Queue::new(0), Queue::new(1)];
+        let keys: Vec<_> = (0..20).map(|it| queues[it % 2].push_back(it)).collect();
+        for (number, key) in keys.into_iter().enumerate() {
+            assert_eq!(queues[1 - number % 2].remove(key), None);
+            assert_eq!(queues[number % 2].remove(key), Some(number));
+        }
+    }
+
     proptest! {
         #[test]
         fn it_is_a_deque_from_whose_middle_one_can_take(
             steps in prop::collection::vec(step(), 1..200)
         ) {
-            let (mut queue, mut model, mut keys) = (Queue::default(), VecDeque::new(), Vec::new());
+            let (mut queue, mut model, mut keys) = (Queue::new(0), VecDeque::new(), Vec::new());
             let mut longest = 0;
             for (number, step) in steps.into_iter().enumerate() {
                 match step {

@@ -1,9 +1,8 @@
 //! What a shutdown leaves.
 
 use std::fmt;
-use std::sync::Arc;
 
-use crate::job::{CancelReason, Runnable, Tally};
+use crate::job::{CancelReason, Job, Tally};
 
 /// What became of the jobs of a pool that was shut down.
 #[derive(Debug)]
@@ -35,23 +34,28 @@ impl ShutdownReport {
 /// [`CancelReason::Shutdown`].
 #[must_use = "dropping it cancels the job"]
 pub struct Unstarted {
-    job: Arc<dyn Runnable>,
+    /// `None` once it has run.
+    job: Option<Job>,
 }
 
 impl Unstarted {
-    pub(crate) fn new(job: Arc<dyn Runnable>) -> Self {
-        Self { job }
+    pub(crate) const fn new(job: Job) -> Self {
+        Self { job: Some(job) }
     }
 
     /// Runs the job in the calling thread. A panic of the job goes to its handle.
-    pub fn run(self) {
-        self.job.run(&Tally::default());
+    pub fn run(mut self) {
+        if let Some(job) = self.job.take() {
+            job.run(&Tally::default());
+        }
     }
 }
 
 impl Drop for Unstarted {
     fn drop(&mut self) {
-        self.job.cancel(CancelReason::Shutdown, &Tally::default());
+        if let Some(job) = self.job.take() {
+            job.cancel(CancelReason::Shutdown, &Tally::default());
+        }
     }
 }
 

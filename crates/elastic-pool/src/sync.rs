@@ -30,6 +30,20 @@ impl<T> Mutex<T> {
     }
 }
 
+/// Keeps what some threads write apart from what others write: they would slow each other down. Two
+/// lines of a cache, because many processors fetch them in pairs.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(crate) struct Apart<T>(pub(crate) T);
+
+impl<T> std::ops::Deref for Apart<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
 /// Where one thread sleeps until another one says its name.
 #[derive(Debug)]
 pub(crate) struct Parker {
@@ -79,6 +93,35 @@ impl std::task::Wake for Parker {
     fn wake_by_ref(self: &std::sync::Arc<Self>) {
         self.unpark();
     }
+}
+
+/// Looks again and again for some microseconds: what is waited for often comes sooner than a
+/// thread can sleep and be woken. Says whether it came.
+#[cfg(not(all(test, model)))]
+pub(crate) fn spin_until(mut has_come: impl FnMut() -> bool) -> bool {
+    const SPINS: u32 = 6;
+    const YIELDS: u32 = 4;
+    (0..SPINS + YIELDS).any(|round| {
+        if round < SPINS {
+            (0..1 << round).for_each(|_| std::hint::spin_loop());
+        } else {
+            // Who is waited for may need this processor.
+            thread::yield_now();
+        }
+        has_come()
+    })
+}
+
+/// Lets others be faster: for a part of a microsecond.
+pub(crate) fn pause() {
+    #[cfg(not(all(test, model)))]
+    (0..8).for_each(|_| std::hint::spin_loop());
+}
+
+/// In a model it looks once.
+#[cfg(all(test, model))]
+pub(crate) fn spin_until(has_come: impl FnOnce() -> bool) -> bool {
+    has_come()
 }
 
 /// Sleeps once, perhaps for no reason. Says whether there is time left.

@@ -1,4 +1,4 @@
-//! What a pool of threads costs: ours beside tokio's blocking pool, rayon, blocking, rusty_pool and
+//! What a pool of threads costs: ours beside tokio's blocking pool, rayon, blocking, `rusty_pool` and
 //! two threads on a bounded crossbeam channel.
 //!
 //! A peer without a handle is asked for none, and ours is there in both forms.
@@ -17,7 +17,8 @@ const THREADS: usize = 2;
 
 fn main() -> ExitCode {
     Bench::new("elastic-pool")
-        .row(tiny_with_handle())
+        .row(tiny_with_handle("tiny jobs, 1 producer, with handle", 1))
+        .row(tiny_with_handle("tiny jobs, 4 producers, with handle", 4))
         .row(tiny_without_handle())
         .row(call())
         .row(burst("burst of 1000 x 1 ms, 64 workers", 64))
@@ -43,13 +44,13 @@ fn rayon(workers: usize) -> rayon::ThreadPool {
     pool.expect("threads")
 }
 
-/// Tiny jobs from one producer, which waits for the last: with one worker they end in order, with
-/// two nearly.
-fn tiny_with_handle() -> Row {
-    Row::new("tiny jobs, 1 producer, with handle")
-        .ours("elastic-pool", |_| {
+/// Tiny jobs, of which each producer waits for its last: with one worker they end in order, with two
+/// nearly.
+fn tiny_with_handle(name: &str, producers: u64) -> Row {
+    Row::new(name)
+        .ours("elastic-pool", move |_| {
             let pool = ours(THREADS);
-            batch(move |count| {
+            produced_by(producers, move |count| {
                 let mut last = None;
                 for number in 0..count {
                     last = Some(
@@ -60,19 +61,19 @@ fn tiny_with_handle() -> Row {
                 last.map(|handle| handle.join().expect("it runs"));
             })
         })
-        .peer("tokio spawn_blocking", |_| {
+        .peer("tokio spawn_blocking", move |_| {
             let runtime = tokio(THREADS);
-            batch(move |count| {
+            produced_by(producers, move |count| {
                 let mut last = None;
                 for number in 0..count {
                     last = Some(runtime.spawn_blocking(move || number));
                 }
-                last.map(|handle| runtime.block_on(handle).expect("it runs"));
+                last.map(|handle| runtime.handle().block_on(handle).expect("it runs"));
             })
         })
-        .peer("rusty_pool", |_| {
-            let pool = rusty_pool::ThreadPool::new(THREADS, THREADS, Duration::from_secs(60));
-            batch(move |count| {
+        .peer("rusty_pool", move |_| {
+            let pool = rusty_pool::ThreadPool::new(THREADS, THREADS, Duration::from_mins(1));
+            produced_by(producers, move |count| {
                 let mut last = None;
                 for number in 0..count {
                     last = Some(pool.evaluate(move || number));
@@ -80,6 +81,20 @@ fn tiny_with_handle() -> Row {
                 last.map(rusty_pool::JoinHandle::await_complete);
             })
         })
+}
+
+/// Shares the jobs among threads that submit them.
+fn produced_by(producers: u64, produce: impl Fn(u64) + Sync) -> impl Operation {
+    batch(move |count| {
+        thread::scope(|scope| {
+            for producer in 1..producers {
+                let produce = &produce;
+                let share = count / producers + u64::from(producer <= count % producers);
+                scope.spawn(move || produce(share));
+            }
+            produce(count / producers);
+        });
+    })
 }
 
 /// The caller waits for the last job, which says so over a channel.
@@ -153,7 +168,7 @@ fn call() -> Row {
             each(move || pool.install(|| 7))
         })
         .peer("rusty_pool", |_| {
-            let pool = rusty_pool::ThreadPool::new(THREADS, THREADS, Duration::from_secs(60));
+            let pool = rusty_pool::ThreadPool::new(THREADS, THREADS, Duration::from_mins(1));
             each(move || pool.evaluate(|| 7).await_complete())
         })
 }

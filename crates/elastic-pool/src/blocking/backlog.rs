@@ -2,13 +2,10 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::Arc;
 
 use crate::clock::{NEVER, Nanos};
-use crate::job::Runnable;
+use crate::job::Job;
 use crate::queue::{Key, Queue};
-
-pub(super) type Job = Arc<dyn Runnable>;
 
 /// A job in the queue.
 pub(crate) struct Entry {
@@ -19,7 +16,6 @@ pub(crate) struct Entry {
     pub(super) weight: u32,
 }
 
-#[derive(Default)]
 pub(super) struct Backlog {
     entries: Queue<Entry>,
     /// May name jobs that are gone: no more of them than there are others.
@@ -30,6 +26,14 @@ pub(super) struct Backlog {
 const STALE_MIN: usize = 64;
 
 impl Backlog {
+    /// The first or the second, neither of which knows the other one's keys.
+    pub(super) const fn new(number: u64) -> Self {
+        Self {
+            entries: Queue::new(number),
+            deadlines: BinaryHeap::new(),
+        }
+    }
+
     pub(super) const fn len(&self) -> usize {
         self.entries.len()
     }
@@ -38,26 +42,24 @@ impl Backlog {
         self.entries.is_empty()
     }
 
-    pub(super) const fn added(&self) -> u64 {
-        self.entries.added()
+    /// When the oldest job came, which is zero if it is not timed. `None` if there is none.
+    pub(super) fn oldest(&self) -> Option<Nanos> {
+        self.entries.front().map(|entry| entry.enqueued)
     }
 
-    /// When the oldest job came: zero if it is not timed, or if there is none.
-    pub(super) fn oldest(&self) -> Nanos {
-        self.entries.front().map_or(0, |entry| entry.enqueued)
+    #[inline]
+    pub(super) fn push(&mut self, entry: Entry) -> Key {
+        self.entries.push_back(entry)
     }
 
-    pub(super) fn push(&mut self, entry: Entry, deadline: Nanos) -> Key {
-        let key = self.entries.push_back(entry);
-        if deadline != NEVER {
-            if self.deadlines.len() >= STALE_MIN.max(2 * self.entries.len()) {
-                let entries = &self.entries;
-                self.deadlines
-                    .retain(|Reverse((_, key))| entries.contains(*key));
-            }
-            self.deadlines.push(Reverse((deadline, key)));
+    /// Gives a job a deadline.
+    pub(super) fn expire_at(&mut self, deadline: Nanos, key: Key) {
+        if self.deadlines.len() >= STALE_MIN.max(2 * self.entries.len()) {
+            let entries = &self.entries;
+            self.deadlines
+                .retain(|Reverse((_, key))| entries.contains(*key));
         }
-        key
+        self.deadlines.push(Reverse((deadline, key)));
     }
 
     pub(super) fn pop(&mut self) -> Option<Entry> {

@@ -6,9 +6,9 @@
 
 use std::sync::Arc;
 
+use super::desk::Desk;
 use super::shared::Shared;
-use super::state::Effects;
-use crate::clock::{Clock, NEVER, Nanos};
+use crate::clock::{NEVER, Nanos};
 use crate::sync::Parker;
 
 /// Sees to it that the timekeeper wakes up in time.
@@ -48,29 +48,29 @@ fn keep(shared: &Arc<Shared>) {
 
 /// Does what is due, and says when to look again: `None` to leave.
 fn look(shared: &Arc<Shared>, idle_since: &mut Option<Nanos>) -> Option<Nanos> {
-    shared.with(|state, effects| {
-        due(state, &shared.clock, effects);
-        let alarm = state.alarm();
-        state.keeper = Some(alarm);
+    shared.with(|desk| {
+        due(desk);
+        let alarm = desk.alarm();
+        desk.keeper = Some(alarm);
         if alarm != NEVER {
             *idle_since = None;
             return Some(alarm);
         }
-        let now = shared.clock.now();
+        let now = desk.clock.now();
         let since = *idle_since.get_or_insert(now);
-        let end = since.saturating_add(state.settings.idle_timeout);
-        if now < end && !state.is_closed {
+        let end = since.saturating_add(desk.settings.idle_timeout);
+        if now < end && !desk.is_closed {
             return Some(end);
         }
-        state.keeper = None;
-        state.keeper_parker = None;
+        desk.keeper = None;
+        desk.keeper_parker = None;
         None
     })
 }
 
 /// Everything that is due now.
-pub(super) fn due(state: &mut super::state::State, clock: &Clock, effects: &mut Effects) {
-    state.expire(clock, effects);
-    state.recruit(1, clock, effects);
-    state.end_drain(clock, effects);
+pub(super) fn due(desk: &mut Desk<'_>) {
+    desk.expire();
+    desk.recruit(1);
+    desk.end_drain();
 }

@@ -2,32 +2,37 @@
 //! cancellation and shutdown.
 
 use std::future::Future;
+use std::ops::RangeInclusive;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::Pool;
+use super::{Builder, Pool};
 use crate::clock::Clock;
 use crate::sync::Parker;
-use crate::{CancelReason, JobError, OnFull, Shutdown};
+use crate::{CancelReason, JobError, JobHandle, OnFull, Shutdown};
 
 /// A pool whose threads are loom's. In a model every time limit is reached at once, so a worker
 /// that sleeps also leaves.
-fn pool(workers: std::ops::RangeInclusive<usize>, queue: usize) -> Pool {
-    Pool::builder()
-        .workers(workers)
-        .queue(queue)
-        .on_full(OnFull::Wait)
-        .idle_timeout(Duration::ZERO)
-        .clock(Clock::stopped(Instant::now(), &Arc::new(AtomicU64::new(1))))
+fn pool(workers: RangeInclusive<usize>, queue: usize) -> Pool {
+    builder(workers, queue)
         .start_with(|_, main| {
             loom::thread::spawn(main);
             Ok(())
         })
         .build()
         .expect("the settings are in range")
+}
+
+fn builder(workers: RangeInclusive<usize>, queue: usize) -> Builder {
+    Pool::builder()
+        .workers(workers)
+        .queue(queue)
+        .on_full(OnFull::Wait)
+        .idle_timeout(Duration::ZERO)
+        .clock(Clock::stopped(Instant::now(), &Arc::new(AtomicU64::new(1))))
 }
 
 fn model(check: impl Fn() + Send + Sync + 'static) {
@@ -59,6 +64,33 @@ fn a_job_and_a_worker_that_leaves_meet() {
         // The worker is falling asleep, asleep or gone.
         let second = pool.try_submit(|| 2).expect("there is room");
         assert_eq!(second.join().expect("it runs"), 2);
+    });
+}
+
+#[test]
+fn a_job_that_only_the_inbox_knows_of_is_fetched() {
+    model(|| {
+        let pool = pool(0..=1, 4);
+        let first = pool.try_submit(|| 1).expect("there is room");
+        // The worker is on its way, runs the first, looks for another, sleeps or is gone.
+        let second = pool.try_submit(|| 2).expect("there is room");
+        assert_eq!(second.join().expect("it runs"), 2);
+        assert_eq!(first.join().expect("it runs"), 1);
+    });
+}
+
+#[test]
+fn a_job_that_only_the_inbox_knows_of_is_refused_or_handed_back() {
+    model(|| {
+        // Its worker is always on its way, so the second job needs nothing else.
+        let pool = builder(0..=1, 4).start_with(|_, _| Ok(())).build();
+        let pool = pool.expect("the settings are in range");
+        pool.execute(|| ()).expect("there is room");
+        let other = pool.clone();
+        let rival = loom::thread::spawn(move || other.execute(|| ()).is_ok());
+        let report = pool.shutdown_blocking(Shutdown::Cancel(Duration::ZERO));
+        let is_accepted = rival.join().expect("no rival panics");
+        assert_eq!(report.unstarted.len(), 1 + usize::from(is_accepted));
     });
 }
 
@@ -130,4 +162,29 @@ fn a_job_that_races_with_shutdown_runs_or_comes_back() {
             }
         }
     });
+}
+
+#[test]
+fn a_job_that_ends_while_it_is_handed_back_is_counted_before_its_handle_knows() {
+    fn check(end: impl Fn(&JobHandle<i32>) + Send + Sync + 'static) {
+        model(move || {
+            // Its worker never comes to it.
+            let pool = builder(0..=1, 4).start_with(|_, _| Ok(())).build();
+            let pool = pool.expect("the settings are in range");
+            let handle = pool.try_submit(|| 1).expect("there is room");
+            let other = pool.clone();
+            let rival = loom::thread::spawn(move || {
+                other.shutdown_blocking(Shutdown::Cancel(Duration::ZERO))
+            });
+            end(&handle);
+            assert!(handle.is_finished());
+            let metrics = pool.metrics();
+            let ended = metrics.completed + metrics.cancelled + metrics.returned;
+            assert_eq!(ended, 1, "{metrics:?}");
+            drop(rival.join().expect("no rival panics"));
+        });
+    }
+    check(|handle| assert!(handle.cancel()));
+    // What a worker does that joins it.
+    check(|handle| Arc::clone(&handle.host).run_here(handle.key, handle.outcome.as_runnable()));
 }

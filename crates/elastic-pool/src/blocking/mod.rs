@@ -2,15 +2,19 @@
 
 mod backlog;
 mod builder;
+mod desk;
+mod inbox;
 mod keeper;
 #[cfg(all(test, model))]
 mod loom_tests;
+mod place;
 mod pool;
 mod seat;
 mod settings;
 mod shared;
 mod shutdown;
 mod state;
+mod submission;
 mod submit;
 #[cfg(all(test, not(model)))]
 mod tests;

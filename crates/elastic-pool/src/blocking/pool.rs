@@ -59,7 +59,7 @@ impl Pool {
     /// Starts workers until the least are there.
     pub(super) fn start_least(&self) -> io::Result<()> {
         let shared = &self.guard.shared;
-        while shared.state.lock().is_short() {
+        while shared.with(|desk| desk.is_short()) {
             shared.start_or_refuse()?;
         }
         Ok(())
@@ -73,11 +73,11 @@ impl Pool {
     /// the system refuses a thread, and then the pool has fewer than the least.
     pub fn resize(&self, workers: RangeInclusive<usize>) -> Result<(), BuildError> {
         check_workers(&workers)?;
-        self.guard.shared.with(|state, effects| {
-            state.settings.min = *workers.start();
-            state.settings.max = *workers.end();
-            state.rouse(effects);
-            state.recruit(1, &self.guard.shared.clock, effects);
+        self.guard.shared.with(|desk| {
+            desk.settings.min = *workers.start();
+            desk.settings.max = *workers.end();
+            desk.rouse();
+            desk.recruit(1);
         });
         self.start_least()
             .map_err(|source| BuildError::Thread { source })
@@ -103,7 +103,10 @@ impl Pool {
 
 impl Guard {
     fn close(&self) {
-        let waiters = self.shared.with(super::state::State::close);
+        let waiters: Vec<_> = self.shared.with(|desk| {
+            desk.close();
+            std::iter::from_fn(|| desk.waiters.pop_front()).collect()
+        });
         for waker in waiters {
             contain(|| waker.wake());
         }
@@ -130,19 +133,19 @@ impl Shared {
         let ended = self.ended();
         let counters = &self.counters;
         // ORDERING: Relaxed. Counters that guard nothing.
-        let returned = counters.returned.load(Ordering::Relaxed);
         let started = counters.started.load(Ordering::Relaxed);
         let refused = counters.refused.load(Ordering::Relaxed);
         let state = self.state.lock();
+        let inbox = self.inbox.lock();
         Metrics {
             workers: state.workers,
             busy: state.busy,
-            queued: state.backlog.len(),
-            accepted: state.accepted,
+            queued: state.outbox.len() + inbox.jobs.len(),
+            accepted: inbox.accepted,
             completed: ended.completed,
             panicked: ended.panicked,
             cancelled: ended.cancelled,
-            returned,
+            returned: ended.returned,
             threads_started: started,
             threads_refused: refused,
             wait: self.timings.wait.read(),

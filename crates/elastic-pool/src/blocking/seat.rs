@@ -33,14 +33,23 @@ impl Seat {
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) seat: Arc<Seat>,
-    pub(super) is_busy: bool,
-    pub(super) is_asleep: bool,
-    pub(super) is_searching: bool,
+    pub(super) phase: Phase,
+    /// When one that sleeps has slept for too long.
     pub(super) until: Nanos,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// On its way to a job: it was started.
+    Starting,
+    /// It runs a job.
+    Busy,
+    /// It has found nothing and looks whether something comes. Next it sleeps.
+    Looking,
+    Asleep,
+}
+
 impl Worker {
-    /// A worker that has just started, and so is on its way to a job.
     pub(super) fn new() -> Self {
         let seat = Seat {
             parker: Parker::current(),
@@ -48,9 +57,7 @@ impl Worker {
         };
         Self {
             seat: Arc::new(seat),
-            is_busy: false,
-            is_asleep: false,
-            is_searching: true,
+            phase: Phase::Starting,
             until: NEVER,
         }
     }

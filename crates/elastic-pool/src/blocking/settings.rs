@@ -5,7 +5,6 @@ use crate::clock::{Clock, NEVER, Nanos};
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) min: usize,
-    /// What the controller allows at the moment: at most what was set.
     pub(super) max: usize,
     pub(super) queue: usize,
     pub(super) idle_timeout: Nanos,

@@ -4,18 +4,25 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
+use super::desk::Desk;
+use super::inbox::Inbox;
 use super::keeper;
+use super::seat::{Phase, Worker};
 use super::settings::Settings;
-use super::state::{Effects, State};
+use super::state::{Effects, State, Turn};
 use super::worker;
 use crate::clock::{Clock, Nanos};
-use crate::job::{CancelReason, Host, Runnable, Tally, contain, discard};
+use crate::job::{CancelReason, Host, Job, Runnable, Tally, contain};
 use crate::metrics::Timings;
 use crate::queue::Key;
-use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::sync::{Apart, AtomicU64, Mutex, Ordering, pause, spin_until};
 
 pub(crate) struct Shared {
-    pub(super) state: Mutex<State>,
+    pub(super) state: Apart<Mutex<State>>,
+    /// Locked after the state, by who locks both.
+    pub(super) inbox: Apart<Mutex<Inbox>>,
+    /// How many jobs have come, for who looks whether one comes.
+    arrivals: Apart<AtomicU64>,
     pub(super) clock: Clock,
     pub(super) threads: Threads,
     /// One for each worker that lives, so that they do not write to the same cache line.
@@ -29,7 +36,6 @@ pub(crate) struct Shared {
 /// What happens rarely enough to be counted in one place.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    pub(super) returned: AtomicU64,
     pub(super) started: AtomicU64,
     pub(super) refused: AtomicU64,
 }
@@ -54,7 +60,9 @@ pub(super) struct Threads {
 impl Shared {
     pub(super) fn new(settings: Settings, clock: Clock, threads: Threads) -> Arc<Self> {
         Arc::new(Self {
-            state: Mutex::new(State::new(settings)),
+            state: Apart(Mutex::new(State::new(settings))),
+            inbox: Apart(Mutex::new(Inbox::new())),
+            arrivals: Apart(AtomicU64::new(0)),
             clock,
             threads,
             tallies: Mutex::new(Vec::new()),
@@ -64,13 +72,66 @@ impl Shared {
         })
     }
 
-    /// Does something under the lock, and what follows from it after.
-    pub(super) fn with<R>(self: &Arc<Self>, act: impl FnOnce(&mut State, &mut Effects) -> R) -> R {
+    /// Does something at the desk, and what follows from it after.
+    pub(super) fn with<R>(self: &Arc<Self>, act: impl FnOnce(&mut Desk<'_>) -> R) -> R {
         let mut effects = Effects::default();
-        let result = act(&mut self.state.lock(), &mut effects);
+        let result = act(&mut self.desk(&mut effects));
         // Whoever is refused a thread here has other workers, or is told by `apply` itself.
         let _refused = self.apply(effects);
         result
+    }
+
+    pub(super) fn desk<'a>(&'a self, effects: &'a mut Effects) -> Desk<'a> {
+        Desk::new(self.state.lock(), self.inbox.lock(), &self.clock, effects)
+    }
+
+    /// Takes a job if nothing else is to be done for it.
+    pub(super) fn push(&self, job: &mut Option<Job>) -> Option<Key> {
+        let mut inbox = self.inbox.lock();
+        if inbox.room == 0 {
+            return None;
+        }
+        let key = inbox.push(job.take()?, &self.clock);
+        // ORDERING: Relaxed. It guards nothing: who sees it looks under the locks.
+        self.arrivals.store(inbox.accepted, Ordering::Relaxed);
+        Some(key)
+    }
+
+    /// Whether more jobs have come.
+    pub(super) fn have_come_since(&self, arrivals: u64) -> bool {
+        // ORDERING: Relaxed, as in `push`.
+        self.arrivals.load(Ordering::Relaxed) != arrivals
+    }
+
+    /// Waits for room for a little while, unless others stand in line. For some more than is needed,
+    /// so as not to be back at once.
+    pub(super) fn look_for_room(&self) {
+        const SOME: usize = 64;
+        let mut effects = Effects::default();
+        spin_until(|| {
+            let desk = self.desk(&mut effects);
+            desk.room() >= SOME.min(desk.settings.queue) || !desk.waiters.is_empty()
+        });
+    }
+
+    /// The next thing for a worker to do.
+    pub(super) fn turn(self: &Arc<Self>, me: &mut Worker) -> Turn {
+        let mut state = self.state.lock();
+        if let Some(entry) = state.next(me) {
+            return Turn::Run(entry);
+        }
+        if me.phase == Phase::Busy && !state.has_to_recruit() {
+            // Jobs come in without the desk now. In a moment there are several to take at once, and
+            // who submits is not met at the inbox for each.
+            drop(state);
+            pause();
+            state = self.state.lock();
+        }
+        let mut effects = Effects::default();
+        let turn = Desk::new(state, self.inbox.lock(), &self.clock, &mut effects).turn(me);
+        // A thread that was refused here leaves this worker, and it is here.
+        let _refused = self.apply(effects);
+        turn
     }
 
     /// Wakes, starts and cancels. The error is that of the first worker, without which no job can
@@ -93,7 +154,6 @@ impl Shared {
         }
         for (job, reason) in effects.cancel {
             job.cancel(reason, &self.elsewhere);
-            discard(job);
         }
         result
     }
@@ -117,7 +177,13 @@ impl Shared {
         if started.is_err() {
             self.counters.started.fetch_sub(1, Ordering::Relaxed);
             self.counters.refuse();
-            self.state.lock().refused(&self.clock);
+            self.with(|desk| {
+                desk.refused();
+                if desk.workers > 0 {
+                    // It may have been counted on while another one fell asleep.
+                    desk.recruit(1);
+                }
+            });
         }
         started
     }
@@ -136,8 +202,7 @@ impl Shared {
     /// submitted it while the first thread was being started.
     pub(super) fn run_stranded(self: &Arc<Self>) {
         loop {
-            let stranded =
-                self.with(|state, _| (state.workers == 0).then(|| state.backlog.pop())?);
+            let stranded = self.with(|desk| (desk.workers == 0).then(|| desk.pop())?);
             let Some(entry) = stranded else {
                 return;
             };
@@ -154,7 +219,7 @@ impl Host for Shared {
     fn cancel(self: Arc<Self>, key: Option<Key>, job: &dyn Runnable) -> bool {
         let cancelled = job.cancel(CancelReason::Requested, &self.elsewhere);
         if let Some(key) = key.filter(|_| cancelled) {
-            self.with(|state, effects| state.remove(key, effects));
+            drop(self.with(|desk| desk.remove(key)));
         }
         cancelled
     }
@@ -165,7 +230,7 @@ impl Host for Shared {
 
     fn run_here(self: Arc<Self>, key: Option<Key>, job: &dyn Runnable) {
         if let Some(key) = key {
-            self.with(|state, effects| state.remove(key, effects));
+            drop(self.with(|desk| desk.remove(key)));
         }
         job.run(&self.elsewhere);
     }

@@ -8,7 +8,7 @@ use super::Pool;
 use super::shared::Shared;
 use crate::clock::{Nanos, nanos};
 use crate::report::Unstarted;
-use crate::sync::{Ordering, Parker};
+use crate::sync::Parker;
 use crate::{Shutdown, ShutdownReport};
 
 impl Pool {
@@ -69,14 +69,16 @@ impl<'a> Shutting<'a> {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ShutdownReport> {
         let is_over = self.until <= self.shared.now();
-        let is_pending = self.shared.with(|state, effects| {
-            state.expire(&self.shared.clock, effects);
-            if is_over || state.is_drained() {
+        let is_pending = self.shared.with(|desk| {
+            desk.expire();
+            if is_over || desk.is_drained() {
                 return false;
             }
-            state.drains.push(cx.waker().clone());
-            state.drain_until = state.drain_until.min(self.until);
-            state.set_alarm(effects);
+            if !desk.drains.iter().any(|it| it.will_wake(cx.waker())) {
+                desk.drains.push(cx.waker().clone());
+            }
+            desk.drain_until = desk.drain_until.min(self.until);
+            desk.set_alarm();
             true
         });
         if is_pending {
@@ -87,19 +89,14 @@ impl<'a> Shutting<'a> {
     }
 
     fn take_unstarted(&mut self) {
-        let taken: Vec<_> = self.shared.with(|state, effects| {
-            let entries: Vec<_> = std::iter::from_fn(|| state.backlog.pop()).collect();
-            state.pass_on_room(effects);
+        let taken: Vec<_> = self.shared.with(|desk| {
+            let entries: Vec<_> = std::iter::from_fn(|| desk.pop()).collect();
+            desk.pass_on_room();
             entries
         });
         for entry in taken {
             // Not if its handle has just cancelled it.
-            if entry.job.hand_back() {
-                // ORDERING: Relaxed. A counter that guards nothing.
-                self.shared
-                    .counters
-                    .returned
-                    .fetch_add(1, Ordering::Relaxed);
+            if entry.job.hand_back(&self.shared.elsewhere) {
                 self.unstarted.push(Unstarted::new(entry.job));
             }
         }

@@ -1,27 +1,21 @@
 //! The ways into a pool.
 
-use std::future::poll_fn;
-use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::Pool;
-use super::backlog::Job;
 use super::shared::Shared;
-use super::state::{Effects, Refusal, State};
-use crate::clock::{NEVER, Nanos};
-use crate::job::{Call, Cell, JobHandle, contain};
-use crate::queue::Key;
-use crate::sync::Parker;
-use crate::{OnFull, SubmitError, SubmitErrorKind};
+use super::submission::{Answer, Submission};
+use crate::SubmitError;
+use crate::job::{Call, Cell, Job, JobHandle};
 
 impl Pool {
     /// Runs the job without a handle. What it returns is dropped, and a panic is counted.
     ///
-    /// If the queue is full, it is the pool's policy that decides. With [`OnFull::Wait`] this
-    /// blocks: in a task use [`submit`](Self::submit). A worker of this pool never waits for room
-    /// in its own queue, which it may be the only one to make: it runs the job itself.
+    /// If the queue is full, it is the pool's policy that decides. With
+    /// [`OnFull::Wait`](crate::OnFull::Wait) this blocks: in a task use [`submit`](Self::submit). A
+    /// worker of this pool never waits for room in its own queue, which it may be the only one to
+    /// make: it runs the job itself.
     ///
     /// # Errors
     ///
@@ -32,7 +26,11 @@ impl Pool {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.job(job).submit_blocking(None).map(drop)
+        let mut submission = Submission::new(&self.guard.shared, Job::owned(job), None);
+        match submission.enter_blocking(self.guard.on_full, None) {
+            Ok(_) => Ok(()),
+            Err(failure) => Err(failure.give_back(submission.into_closure())),
+        }
     }
 
     /// Submits the job if that needs no waiting.
@@ -70,7 +68,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// As for [`submit`](Self::submit), and with [`SubmitErrorKind::TimedOut`].
+    /// As for [`submit`](Self::submit), and with [`TimedOut`](crate::SubmitErrorKind::TimedOut).
     pub fn submit_blocking<F, T>(
         &self,
         job: F,
@@ -120,7 +118,7 @@ impl<F> JobBuilder<'_, F> {
     }
 }
 
-impl<F, T> JobBuilder<'_, F>
+impl<'a, F, T> JobBuilder<'a, F>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
@@ -129,272 +127,74 @@ where
     ///
     /// # Errors
     ///
-    /// As for [`Pool::try_submit`], and [`SubmitErrorKind::DeadlinePassed`].
+    /// As for [`Pool::try_submit`], and [`DeadlinePassed`](crate::SubmitErrorKind::DeadlinePassed).
     pub fn try_submit(self) -> Result<JobHandle<T>, SubmitError<F>> {
-        let shared = &self.pool.guard.shared;
-        let submission = Submission::new(shared, self.job, self.deadline);
-        let answer = submission.offer(self.pool.guard.on_full);
-        submission.finish(answer)
+        let guard = &self.pool.guard;
+        let (cell, mut submission) = self.begin();
+        let answer = submission.offer(guard.on_full);
+        tracked(&guard.shared, cell, answer)
     }
 
     /// Like [`Pool::submit`].
     ///
     /// # Errors
     ///
-    /// As for [`Pool::submit`], and [`SubmitErrorKind::DeadlinePassed`].
+    /// As for [`Pool::submit`], and [`DeadlinePassed`](crate::SubmitErrorKind::DeadlinePassed).
     ///
     /// # Cancel safety
     ///
     /// If this future is dropped before it is ready, the job was not queued and is dropped.
     pub async fn submit(self) -> Result<JobHandle<T>, SubmitError<F>> {
         let guard = &self.pool.guard;
-        let submission = Submission::new(&guard.shared, self.job, self.deadline);
-        let mut answer = submission.offer(guard.on_full);
-        if is_to_wait(&answer, guard.on_full) {
-            let mut place = Place::new(&guard.shared);
-            answer = poll_fn(|cx| submission.poll(&mut place, cx)).await;
-        }
-        submission.finish(answer)
+        let (cell, mut submission) = self.begin();
+        let answer = submission.enter(guard.on_full).await;
+        tracked(&guard.shared, cell, answer)
     }
 
     /// Like [`Pool::submit_blocking`].
     ///
     /// # Errors
     ///
-    /// As for [`Pool::submit_blocking`], and [`SubmitErrorKind::DeadlinePassed`].
+    /// As for [`Pool::submit_blocking`], and [`DeadlinePassed`](crate::SubmitErrorKind::DeadlinePassed).
     pub fn submit_blocking(
         self,
         timeout: Option<Duration>,
     ) -> Result<JobHandle<T>, SubmitError<F>> {
         let guard = &self.pool.guard;
-        let submission = Submission::new(&guard.shared, self.job, self.deadline);
-        let mut answer = submission.offer(guard.on_full);
-        if is_to_wait(&answer, guard.on_full) {
-            answer = submission.wait(timeout.and_then(|it| Instant::now().checked_add(it)));
-        }
-        submission.finish(answer)
+        let (cell, mut submission) = self.begin();
+        let answer = submission.enter_blocking(guard.on_full, timeout);
+        tracked(&guard.shared, cell, answer)
+    }
+
+    fn begin(self) -> (Arc<Cell<Call<F>, T>>, Submission<'a>) {
+        let cell = Arc::new(Cell::new(Call::new(self.job)));
+        let shared = &self.pool.guard.shared;
+        let job = Job::Shared(Arc::clone(&cell) as _);
+        (cell, Submission::new(shared, job, self.deadline))
     }
 }
 
-/// A job on its way into the queue.
-struct Submission<'a, F, T> {
-    shared: &'a Arc<Shared>,
+/// The handle to a job, or the job again.
+fn tracked<F, T>(
+    shared: &Arc<Shared>,
     cell: Arc<Cell<Call<F>, T>>,
-    deadline: Nanos,
-}
-
-/// Its place, or `None` if the caller has run it.
-type Answer = Result<Option<Key>, Failure>;
-
-enum Failure {
-    Kind(SubmitErrorKind),
-    NoThread(io::Error),
-}
-
-impl<'a, F, T> Submission<'a, F, T>
+    answer: Answer,
+) -> Result<JobHandle<T>, SubmitError<F>>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    fn new(shared: &'a Arc<Shared>, job: F, deadline: Option<Instant>) -> Self {
-        Self {
-            shared,
-            cell: Arc::new(Cell::new(Call(job))),
-            deadline: deadline.map_or(NEVER, |deadline| shared.clock.at(deadline)),
+    match answer {
+        Ok(key) => Ok(JobHandle {
+            outcome: cell,
+            host: Arc::clone(shared) as _,
+            key,
+        }),
+        Err(failure) => {
+            let (work, _) = cell
+                .start()
+                .expect("a job that is refused was never queued");
+            Err(failure.give_back(work.into_closure()))
         }
-    }
-
-    /// Tries once, and does as the policy says.
-    fn offer(&self, on_full: OnFull) -> Answer {
-        let answer = self.push(|state, job, effects| match on_full {
-            OnFull::DiscardOldest => {
-                state.push_discarding(job, self.deadline, &self.shared.clock, effects)
-            }
-            _ => state.push(job, self.deadline, &self.shared.clock, effects),
-        });
-        match answer {
-            Err(Failure::Kind(SubmitErrorKind::Full)) if on_full == OnFull::CallerRuns => {
-                Ok(self.run_here())
-            }
-            answer => answer,
-        }
-    }
-
-    fn run_here(&self) -> Option<Key> {
-        self.shared.state.lock().accepted += 1;
-        crate::job::Runnable::run(&*self.cell, &self.shared.elsewhere);
-        None
-    }
-
-    fn push(
-        &self,
-        push: impl FnOnce(&mut State, &Job, &mut Effects) -> Result<Key, Refusal>,
-    ) -> Answer {
-        let job: Job = Arc::clone(&self.cell) as Job;
-        let mut effects = Effects::default();
-        let pushed = push(&mut self.shared.state.lock(), &job, &mut effects);
-        let started = self.shared.apply(effects);
-        match (pushed, started) {
-            (Ok(key), Ok(())) => Ok(Some(key)),
-            (Ok(key), Err(error)) => self.retract(key, error),
-            (Err(refusal), _) => Err(Failure::Kind(match refusal {
-                Refusal::Full => SubmitErrorKind::Full,
-                Refusal::Closed => SubmitErrorKind::Closed,
-                Refusal::TooLate => SubmitErrorKind::DeadlinePassed,
-            })),
-        }
-    }
-
-    /// There is no worker and there will be none: the job goes back, unless one has come since.
-    fn retract(&self, key: Key, error: io::Error) -> Answer {
-        let is_ours = self.shared.with(|state, effects| {
-            let is_ours = state.workers == 0 && state.remove(key, effects);
-            state.accepted -= u64::from(is_ours);
-            is_ours
-        });
-        self.shared.run_stranded();
-        if is_ours {
-            Err(Failure::NoThread(error))
-        } else {
-            Ok(Some(key))
-        }
-    }
-
-    fn poll(&self, place: &mut Place<'_>, cx: &Context<'_>) -> Poll<Answer> {
-        if super::worker::is_worker_of(self.shared) {
-            return Poll::Ready(Ok(self.run_here()));
-        }
-        let mut is_waiting = false;
-        let answer = self.push(|state, job, effects| {
-            let pushed = place.take(state, |state| {
-                state.push(job, self.deadline, &self.shared.clock, effects)
-            });
-            if pushed == Err(Refusal::Full) {
-                place.wait(state, cx.waker());
-                state.set_alarm(effects);
-                is_waiting = true;
-            } else {
-                state.pass_on_room(effects);
-            }
-            pushed
-        });
-        if is_waiting {
-            Poll::Pending
-        } else {
-            Poll::Ready(answer)
-        }
-    }
-
-    fn wait(&self, end: Option<Instant>) -> Answer {
-        let parker = Arc::new(Parker::current());
-        let waker = Waker::from(Arc::clone(&parker));
-        let cx = Context::from_waker(&waker);
-        let mut place = Place::new(self.shared);
-        loop {
-            if let Poll::Ready(answer) = self.poll(&mut place, &cx) {
-                return answer;
-            }
-            if !parker.park(end) {
-                return Err(Failure::Kind(SubmitErrorKind::TimedOut));
-            }
-        }
-    }
-
-    fn finish(self, answer: Answer) -> Result<JobHandle<T>, SubmitError<F>> {
-        let failure = match answer {
-            Ok(key) => {
-                return Ok(JobHandle {
-                    outcome: self.cell,
-                    host: Arc::clone(self.shared) as _,
-                    key,
-                });
-            }
-            Err(failure) => failure,
-        };
-        let (Call(job), _) = self
-            .cell
-            .start()
-            .expect("a job that is refused was never queued");
-        Err(match failure {
-            Failure::Kind(kind) => SubmitError::new(kind, job),
-            Failure::NoThread(source) => SubmitError::no_thread(job, source),
-        })
-    }
-}
-
-/// Whether to wait for room.
-const fn is_to_wait(answer: &Answer, on_full: OnFull) -> bool {
-    matches!(
-        (answer, on_full),
-        (Err(Failure::Kind(SubmitErrorKind::Full)), OnFull::Wait)
-    )
-}
-
-/// A place in the line of those that wait for room. Who leaves it after being told of some tells
-/// the next one, so that none is lost.
-struct Place<'a> {
-    shared: &'a Arc<Shared>,
-    key: Option<Key>,
-}
-
-impl<'a> Place<'a> {
-    const fn new(shared: &'a Arc<Shared>) -> Self {
-        Self { shared, key: None }
-    }
-
-    /// Leaves the line to try. Who was told and is too late goes back to its head.
-    fn take<R>(
-        &mut self,
-        state: &mut State,
-        attempt: impl FnOnce(&mut State) -> Result<R, Refusal>,
-    ) -> Result<R, Refusal> {
-        let Some(key) = self.key else {
-            return attempt(state);
-        };
-        if state.waiters.contains(key) {
-            // Woken for another reason, as by a `select!`: it keeps its place, and its turn has
-            // not come.
-            let result = attempt(state);
-            if !matches!(result, Err(Refusal::Full)) {
-                drop(state.waiters.remove(key));
-                self.key = None;
-            }
-            return result;
-        }
-        state.was_notified();
-        let result = attempt(state);
-        if result.is_ok() {
-            self.key = None;
-        }
-        result
-    }
-
-    /// Stands in line: at its head if it was told of room and somebody was faster.
-    fn wait(&mut self, state: &mut State, waker: &Waker) {
-        let Some(key) = self.key else {
-            self.key = Some(state.waiters.push_back(waker.clone()));
-            return;
-        };
-        match state.waiters.get_mut(key) {
-            Some(known) => known.clone_from(waker),
-            None => self.key = Some(state.waiters.push_front(waker.clone())),
-        }
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        let Some(key) = self.key.take() else {
-            return;
-        };
-        let waker = self.shared.with(|state, effects| {
-            let waker = state.waiters.remove(key);
-            if waker.is_none() {
-                state.was_notified();
-                state.pass_on_room(effects);
-            }
-            waker
-        });
-        contain(|| drop(waker));
     }
 }

@@ -63,6 +63,32 @@ fn while_one_worker_lives_a_refused_thread_loses_no_job() {
 }
 
 #[test]
+fn a_job_that_a_refused_thread_was_to_take_goes_to_a_sleeper() {
+    let refuses = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&refuses);
+    let pool = Pool::builder()
+        .workers(1..=2)
+        .start_with(move |_, _| {
+            let error = || io::Error::other("no more threads");
+            let is_allowed = !flag.load(Ordering::SeqCst);
+            is_allowed.then_some(()).ok_or_else(error)
+        })
+        .build()
+        .expect("the settings are in range");
+    let shared = &pool.guard.shared;
+    let mut worker = Worker::new();
+    pool.execute(|| ()).expect("there is room");
+    assert!(matches!(shared.turn(&mut worker), Turn::Run(_)));
+    // A spare one is on its way now, and the system takes its time.
+    assert!(matches!(shared.turn(&mut worker), Turn::Sleep { .. }));
+    pool.execute(|| ()).expect("there is room");
+    refuses.store(true, Ordering::SeqCst);
+    assert!(shared.start_or_refuse().is_err());
+    assert!(shared.desk(&mut Effects::default()).keeps_its_invariant());
+    assert!(matches!(shared.turn(&mut worker), Turn::Run(_)));
+}
+
+#[test]
 fn a_refused_least_worker_fails_the_build() {
     let (builder, refuses) = refusing(Pool::builder().workers(2..=4));
     refuses.store(true, Ordering::SeqCst);
@@ -87,7 +113,9 @@ struct Reached {
     full: AtomicUsize,
     expired: AtomicUsize,
     cancelled: AtomicUsize,
+    cancelled_unstarted: AtomicUsize,
     no_thread: AtomicUsize,
+    looked: AtomicUsize,
     left: AtomicUsize,
     returned: AtomicUsize,
 }
@@ -105,7 +133,6 @@ struct Simulation<'a> {
     submitted: usize,
     resolved: usize,
     unstarted: Vec<Unstarted>,
-    is_drained: bool,
     reached: &'a Reached,
 }
 
@@ -150,7 +177,6 @@ impl<'a> Simulation<'a> {
             submitted: 0,
             resolved: 0,
             unstarted: Vec::new(),
-            is_drained: false,
             reached,
         }
     }
@@ -158,13 +184,7 @@ impl<'a> Simulation<'a> {
     fn take(&mut self, step: Step) {
         match step {
             Step::Submit { timeout, panics } => self.submit(timeout, panics),
-            Step::Cancel(index) if !self.handles.is_empty() => {
-                let mut numbers: Vec<_> = self.handles.keys().copied().collect();
-                numbers.sort_unstable();
-                if self.handles[index.get(&numbers)].cancel() {
-                    self.reached.cancelled.fetch_add(1, Ordering::SeqCst);
-                }
-            }
+            Step::Cancel(index) if !self.handles.is_empty() => self.cancel(index),
             Step::Turn(index) if !self.workers.is_empty() => {
                 self.turn(index.index(self.workers.len()));
             }
@@ -172,7 +192,7 @@ impl<'a> Simulation<'a> {
             Step::Advance(nanos) => {
                 self.now.fetch_add(nanos, Ordering::SeqCst);
                 let shared = &self.pool.guard.shared;
-                shared.with(|state, effects| super::keeper::due(state, &shared.clock, effects));
+                shared.with(super::keeper::due);
             }
             // The workers that it starts may be refused, and then come later.
             Step::Resize(min, max) => drop(self.pool.resize(min..=max)),
@@ -209,20 +229,33 @@ impl<'a> Simulation<'a> {
         }
     }
 
+    fn cancel(&self, index: prop::sample::Index) {
+        let mut numbers: Vec<_> = self.handles.keys().copied().collect();
+        numbers.sort_unstable();
+        let before = self.pool.metrics().cancelled;
+        if !self.handles[index.get(&numbers)].cancel() {
+            return;
+        }
+        // One that was handed back is counted already.
+        let reached = if self.pool.metrics().cancelled > before {
+            &self.reached.cancelled
+        } else {
+            &self.reached.cancelled_unstarted
+        };
+        reached.fetch_add(1, Ordering::SeqCst);
+    }
+
     fn turn(&mut self, index: usize) {
         let shared = &self.pool.guard.shared;
         let (worker, entry) = &mut self.workers[index];
         if let Some(entry) = entry.take() {
             entry.job.run(&self.tally);
         }
-        let mut effects = Effects::default();
-        let turn = shared
-            .state
-            .lock()
-            .turn(worker, &shared.clock, &mut effects);
-        let _refused = shared.apply(effects);
-        match turn {
+        match shared.turn(worker) {
             Turn::Run(next) => *entry = Some(next),
+            Turn::Look { .. } => {
+                self.reached.looked.fetch_add(1, Ordering::SeqCst);
+            }
             Turn::Sleep { .. } => {}
             Turn::Leave => {
                 self.workers.swap_remove(index);
@@ -239,14 +272,14 @@ impl<'a> Simulation<'a> {
             .returned
             .fetch_add(report.unstarted.len(), Ordering::SeqCst);
         self.unstarted.extend(report.unstarted);
-        self.is_drained = true;
     }
 
     fn check(&mut self) -> TestCaseResult {
         self.collect();
         let metrics = self.pool.metrics();
-        let state = self.pool.guard.shared.state.lock();
-        prop_assert!(state.backlog.len() <= QUEUE);
+        let mut effects = Effects::default();
+        let state = self.pool.guard.shared.desk(&mut effects);
+        prop_assert!(state.waiting() <= QUEUE);
         prop_assert_eq!(state.workers, self.workers.len());
         prop_assert_eq!(
             state.busy,
@@ -260,6 +293,12 @@ impl<'a> Simulation<'a> {
         let accepted = u64::try_from(self.resolved + self.handles.len()).expect("few");
         prop_assert_eq!(metrics.accepted, accepted);
         prop_assert!(ended <= metrics.accepted);
+        let left = u64::try_from(metrics.queued + metrics.busy).expect("few");
+        prop_assert!(
+            metrics.accepted <= ended + left,
+            "a job that has not ended waits or is with a worker: {:?}",
+            metrics
+        );
         Ok(())
     }
 
@@ -291,9 +330,7 @@ impl<'a> Simulation<'a> {
     fn settle(mut self) -> TestCaseResult {
         self.take(Step::RefuseThreads(false));
         self.now.fetch_add(1_000_000_000, Ordering::SeqCst);
-        if !self.is_drained {
-            self.take(Step::Advance(0));
-        }
+        self.take(Step::Advance(0));
         for _ in 0..30 {
             for index in (0..self.workers.len()).rev() {
                 self.turn(index);
@@ -330,6 +367,7 @@ fn every_accepted_job_ends_once_and_is_counted_once() {
         3 => (0..150_u64).prop_map(Step::Advance),
         1 => (0..2_usize, 2..5_usize).prop_map(|(min, max)| Step::Resize(min, max)),
         1 => any::<bool>().prop_map(Step::RefuseThreads),
+        1 => Just(Step::Drain),
     ];
     let steps = (prop::collection::vec(step, 1..150), any::<bool>());
     let policies = [OnFull::Reject, OnFull::CallerRuns, OnFull::DiscardOldest];
@@ -352,7 +390,9 @@ fn every_accepted_job_ends_once_and_is_counted_once() {
         ("full", &reached.full),
         ("expired", &reached.expired),
         ("cancelled", &reached.cancelled),
+        ("cancelled unstarted", &reached.cancelled_unstarted),
         ("no thread", &reached.no_thread),
+        ("looked", &reached.looked),
         ("left", &reached.left),
         ("returned", &reached.returned),
     ] {

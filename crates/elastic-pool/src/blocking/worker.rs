@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::backlog::Entry;
 use super::seat::Worker;
 use super::shared::Shared;
-use super::state::{Effects, Turn};
-use crate::job::{Tally, discard};
-use crate::sync::thread_local;
+use super::state::Turn;
+use crate::job::Tally;
+use crate::sync::{spin_until, thread_local};
 
 thread_local! {
     /// Where the pool lies whose worker this thread is: null for others.
@@ -26,7 +26,7 @@ pub(super) fn is_worker_of(shared: &Shared) -> bool {
 /// The life of a worker.
 pub(super) fn work(shared: &Arc<Shared>) {
     POOL.with(|pool| pool.set(Arc::as_ptr(shared)));
-    let tally = Arc::new(Tally::default());
+    let tally = Arc::new(Tally::of_one_thread());
     shared.tallies.lock().push(Arc::clone(&tally));
     let mut me = Worker::new();
     while step(shared, &mut me, &tally) {}
@@ -35,14 +35,13 @@ pub(super) fn work(shared: &Arc<Shared>) {
     shared.elsewhere.absorb(&tally);
 }
 
-/// One job or one sleep. Says whether the worker stays.
+/// One job, one look or one sleep. Says whether the worker stays.
 fn step(shared: &Arc<Shared>, me: &mut Worker, tally: &Tally) -> bool {
-    let mut effects = Effects::default();
-    let turn = shared.state.lock().turn(me, &shared.clock, &mut effects);
-    // A thread that was refused here leaves this worker, and it is here.
-    let _refused = shared.apply(effects);
-    match turn {
+    match shared.turn(me) {
         Turn::Run(entry) => run(shared, entry, tally),
+        Turn::Look { since } => {
+            spin_until(|| shared.have_come_since(since));
+        }
         Turn::Sleep { until } => {
             me.seat.parker.park(shared.clock.instant(until));
         }
@@ -71,6 +70,4 @@ fn run(shared: &Shared, entry: Entry, tally: &Tally) {
             .run
             .record(shared.now().saturating_sub(began), weight);
     }
-    // If nobody has the handle, the result goes here: its `drop` is the caller's code.
-    discard(job);
 }

@@ -5,16 +5,11 @@
 //! runs under the lock: work, results and wakers are moved out of it first.
 
 use std::mem;
-use std::ops::Add;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Poll, Waker};
 
-use super::{CancelReason, JobError, Panic, contain, discard};
-use crate::sync::{AtomicU64, Mutex, Ordering};
-
-/// A closure as work. It is a type of its own so that other work can be kept in a [`Cell`] too.
-#[derive(Debug)]
-pub(crate) struct Call<F>(pub(crate) F);
+use super::{Call, CancelReason, JobError, Panic, Tally, contain, discard};
+use crate::sync::Mutex;
 
 pub(crate) struct Cell<W, T> {
     slot: Mutex<Slot<W, T>>,
@@ -45,7 +40,7 @@ pub(crate) trait Runnable: Send + Sync {
 
     /// The pool hands it back and counts it as that, whatever becomes of it. Says whether it was
     /// still to run.
-    fn hand_back(&self) -> bool;
+    fn hand_back(&self, tally: &Tally) -> bool;
 }
 
 /// What a handle does with a job whose work it does not know.
@@ -60,70 +55,6 @@ pub(crate) trait Outcome<T>: Runnable {
 
     /// The result is there.
     fn is_ended(&self) -> bool;
-}
-
-/// How many jobs have ended in which way. It is counted before the handle is told, so that who
-/// has waited for all handles finds all jobs counted.
-#[derive(Debug, Default)]
-// A cache line for each: workers do not slow each other down.
-#[repr(align(64))]
-pub(crate) struct Tally {
-    completed: AtomicU64,
-    panicked: AtomicU64,
-    cancelled: AtomicU64,
-}
-
-impl Tally {
-    fn count(&self, result: Result<(), &JobError>) {
-        let counter = match result {
-            Ok(()) => &self.completed,
-            Err(JobError::Panicked(_)) => &self.panicked,
-            Err(JobError::Cancelled(_)) => &self.cancelled,
-        };
-        // ORDERING: Relaxed. It guards no other memory; the cell's lock orders it before the
-        // result that a reader has seen.
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn read(&self) -> Ended {
-        // ORDERING: Relaxed, as above.
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Ended {
-            completed: read(&self.completed),
-            panicked: read(&self.panicked),
-            cancelled: read(&self.cancelled),
-        }
-    }
-
-    /// Adds what another one has counted.
-    pub(crate) fn absorb(&self, other: &Self) {
-        let other = other.read();
-        // ORDERING: Relaxed, as above.
-        let add = |counter: &AtomicU64, more| counter.fetch_add(more, Ordering::Relaxed);
-        add(&self.completed, other.completed);
-        add(&self.panicked, other.panicked);
-        add(&self.cancelled, other.cancelled);
-    }
-}
-
-/// What a [`Tally`] says.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ended {
-    pub(crate) completed: u64,
-    pub(crate) panicked: u64,
-    pub(crate) cancelled: u64,
-}
-
-impl Add for Ended {
-    type Output = Self;
-
-    fn add(self, more: Self) -> Self {
-        Self {
-            completed: self.completed + more.completed,
-            panicked: self.panicked + more.panicked,
-            cancelled: self.cancelled + more.cancelled,
-        }
-    }
 }
 
 impl<W, T> Cell<W, T> {
@@ -175,11 +106,11 @@ where
     T: Send,
 {
     fn run(&self, tally: &Tally) {
-        let Some((Call(work), is_counted)) = self.start() else {
+        let Some((call, is_counted)) = self.start() else {
             return;
         };
         // The call consumes the closure, so what it has captured is gone before the handle knows.
-        let result = catch_unwind(AssertUnwindSafe(work))
+        let result = catch_unwind(AssertUnwindSafe(|| call.run()))
             .map_err(|payload| JobError::Panicked(Panic::new(payload)));
         if !is_counted {
             tally.count(result.as_ref().map(drop));
@@ -200,12 +131,14 @@ where
         true
     }
 
-    fn hand_back(&self) -> bool {
+    fn hand_back(&self, tally: &Tally) -> bool {
         let mut slot = self.slot.lock();
         let Slot::Queued { is_counted, .. } = &mut *slot else {
             return false;
         };
         *is_counted = true;
+        // Under the lock: who ends it from now on finds it counted.
+        tally.count_returned();
         true
     }
 }

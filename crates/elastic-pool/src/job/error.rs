@@ -14,7 +14,7 @@ pub enum JobError {
     /// The job panicked. The pool goes on, and the payload is here.
     #[error("the job panicked: {0}")]
     Panicked(Panic),
-    /// The job never ran, or was stopped while it ran if it is a task.
+    /// The job never ran.
     #[error("the job was cancelled: {0}")]
     Cancelled(CancelReason),
 }
@@ -52,7 +52,7 @@ pub enum CancelReason {
     DeadlineExceeded,
     /// The queue was full, and the pool's policy is to discard the oldest job.
     Discarded,
-    /// The pool was shut down, or the runtime of its tasks.
+    /// The pool was shut down.
     Shutdown,
 }
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::{JobError, Outcome, Runnable};
 use crate::queue::Key;
-use crate::sync::Parker;
+use crate::sync::{Parker, spin_until};
 
 /// A job that was accepted: await it, join it, cancel it, or drop it to let it run on unseen.
 ///
@@ -93,7 +93,7 @@ impl<T> JobHandle<T> {
     }
 
     fn wait(&mut self, deadline: Option<Instant>) -> Option<Result<T, JobError>> {
-        if self.outcome.is_ended() || self.host.is_worker() {
+        if self.host.is_worker() || spin_until(|| self.outcome.is_ended()) {
             // No other thread needs to wake us.
             if let Poll::Ready(result) = self.poll_with(Waker::noop()) {
                 return Some(result);

@@ -1,13 +1,19 @@
 //! A job from its submission to its end: the cell that holds it, and the handle to it.
 
+mod call;
 mod cell;
 mod error;
 mod handle;
+mod queued;
+mod tally;
 
-pub(crate) use cell::{Call, Cell, Ended, Outcome, Runnable, Tally};
+pub(crate) use call::Call;
+pub(crate) use cell::{Cell, Outcome, Runnable};
 pub use error::{CancelReason, JobError, Panic};
 pub(crate) use handle::Host;
 pub use handle::JobHandle;
+pub(crate) use queued::Job;
+pub(crate) use tally::{Ended, Tally};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -52,6 +52,24 @@ fn a_burst_at_an_idle_pool_starts_workers_for_it() -> Result {
 }
 
 #[test]
+fn a_full_queue_does_not_keep_the_pool_from_growing() -> Result {
+    let pool = Pool::builder().workers(0..=8).queue(1).build()?;
+    let gate = std::sync::Arc::new(std::sync::Barrier::new(9));
+    let producers: Vec<_> = (0..8)
+        .map(|_| {
+            let (pool, gate) = (pool.clone(), gate.clone());
+            thread::spawn(move || pool.execute(move || gate.wait()).is_ok())
+        })
+        .collect();
+    // All eight run at the same time, or this waits for ever.
+    gate.wait();
+    for producer in producers {
+        assert!(producer.join().expect("no producer panics"));
+    }
+    Ok(())
+}
+
+#[test]
 fn idle_workers_leave_and_the_least_stay() -> Result {
     for least in [0, 2] {
         let pool = Pool::builder()
@@ -125,14 +143,64 @@ fn a_pool_is_resized_while_it_runs() -> Result {
     Ok(())
 }
 
+/// What the system says of the threads of this process with such a name: each one's state, and how
+/// often it has gone to sleep.
+#[cfg(target_os = "linux")]
+fn threads_called(name: &str) -> std::io::Result<Vec<(String, u64)>> {
+    let mut threads = Vec::new();
+    for task in std::fs::read_dir("/proc/self/task")? {
+        // One that has just ended cannot be read any more.
+        let Ok(status) = std::fs::read_to_string(task?.path().join("status")) else {
+            continue;
+        };
+        let field = |key: &str| {
+            let mut lines = status.lines();
+            lines.find_map(|line| line.strip_prefix(key)).map(str::trim)
+        };
+        if field("Name:").is_some_and(|it| it.starts_with(name)) {
+            let state = field("State:").expect("each thread has one").to_owned();
+            let sleeps = field("voluntary_ctxt_switches:").and_then(|it| it.parse().ok());
+            threads.push((state, sleeps.expect("the system counts them")));
+        }
+    }
+    Ok(threads)
+}
+
+#[cfg(target_os = "linux")]
 #[test]
 fn an_idle_pool_sleeps() -> Result {
-    let pool = Pool::builder().workers(4..=4).build()?;
-    pool.try_submit(|| ())?.join()?;
+    let pool = Pool::builder()
+        .workers(4..=4)
+        .thread_name(|number| format!("sleeper-{number}"))
+        .build()?;
+    let blockers: Vec<_> = (0..4).map(|_| Blocker::start(&pool)).collect();
+    blockers.into_iter().for_each(Blocker::end);
     eventually("all are idle", || pool.metrics().busy == 0);
-    let before = pool.metrics();
-    thread::park_timeout(Duration::from_millis(20));
-    assert_eq!(pool.metrics(), before);
+    eventually("all sleep", || {
+        threads_called("sleeper-").is_ok_and(|threads| {
+            threads.len() == 4 && threads.iter().all(|it| it.0.starts_with('S'))
+        })
+    });
+    let before = threads_called("sleeper-")?;
+    thread::park_timeout(Duration::from_millis(100));
+    assert_eq!(threads_called("sleeper-")?, before);
+    Ok(())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pool_that_is_dropped_leaves_no_thread() -> Result {
+    let pool = Pool::builder()
+        .workers(4..=4)
+        .thread_name(|number| format!("leaver-{number}"))
+        .build()?;
+    let blockers: Vec<_> = (0..4).map(|_| Blocker::start(&pool)).collect();
+    assert_eq!(threads_called("leaver-")?.len(), 4);
+    blockers.into_iter().for_each(Blocker::end);
+    drop(pool);
+    eventually("the threads end", || {
+        threads_called("leaver-").is_ok_and(|threads| threads.is_empty())
+    });
     Ok(())
 }
 

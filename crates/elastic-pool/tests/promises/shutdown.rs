@@ -1,9 +1,14 @@
 //! How a pool ends.
 
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use elastic_pool::blocking::Pool;
-use elastic_pool::{CancelReason, Shutdown};
+use elastic_pool::{CancelReason, JobHandle, Shutdown};
 
 use crate::{Blocker, Result};
 
@@ -67,6 +72,26 @@ async fn a_job_that_was_handed_back_is_counted_once_whatever_becomes_of_it() -> 
 }
 
 #[test]
+fn a_worker_may_join_a_job_that_was_handed_back() -> Result {
+    let pool = Pool::builder().workers(1..=1).build()?;
+    let (sender, receiver) = channel::<JobHandle<i32>>();
+    let worker = pool.try_submit(move || receiver.recv().expect("the test sends one").join())?;
+    let queued = pool.try_submit(|| 1)?;
+    while pool.metrics().busy == 0 {
+        std::thread::yield_now();
+    }
+    let report = pool.shutdown_blocking(Shutdown::Cancel(Duration::ZERO));
+    assert_eq!(report.unstarted.len(), 1);
+    sender.send(queued)?;
+    assert_eq!(worker.join()??, 1);
+    drop(report);
+    let metrics = pool.metrics();
+    assert_eq!((metrics.completed, metrics.returned), (1, 1));
+    assert_eq!((metrics.accepted, metrics.cancelled), (2, 0));
+    Ok(())
+}
+
+#[test]
 fn cancelling_hands_back_what_is_queued_and_waits_for_what_runs() -> Result {
     let pool = Pool::builder().workers(1..=1).build()?;
     let Blocker { handle, gate } = Blocker::start(&pool);
@@ -105,6 +130,28 @@ fn a_runtime_and_a_pool_can_be_dropped_with_many_jobs_queued() -> Result {
     drop(pool);
     blocker.end();
     assert_eq!(last.join()?, 99_999);
+    Ok(())
+}
+
+#[test]
+fn a_shutdown_that_is_polled_often_keeps_one_waker() -> Result {
+    struct Task;
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {}
+    }
+    let pool = Pool::builder().workers(1..=1).build()?;
+    let blocker = Blocker::start(&pool);
+    let task = Arc::new(Task);
+    let waker = Waker::from(Arc::clone(&task));
+    let mut cx = Context::from_waker(&waker);
+    // As in a `select!` in a loop, which polls it again whenever another branch is ready.
+    let mut shutdown = pin!(pool.shutdown(Shutdown::Drain(LONG)));
+    for _ in 0..1_000 {
+        assert!(shutdown.as_mut().poll(&mut cx).is_pending());
+    }
+    // The pool holds one, the test two.
+    assert_eq!(Arc::strong_count(&task), 3);
+    blocker.end();
     Ok(())
 }
 

@@ -1,0 +1,104 @@
+//! A job as it lies in a queue.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::{Call, CancelReason, JobError, Panic, Runnable, Tally, discard};
+
+pub(crate) enum Job {
+    /// There is a handle, which may end it too.
+    Shared(Arc<dyn Runnable>),
+    /// There is none: who has taken it out of the queue has it alone.
+    Owned(Box<dyn Work>),
+}
+
+/// Work that somebody has alone.
+pub(crate) trait Work: Send {
+    fn run(self: Box<Self>, tally: &Tally);
+
+    fn cancel(self: Box<Self>, reason: CancelReason, tally: &Tally);
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any>;
+}
+
+impl Job {
+    pub(crate) fn owned<F, T>(job: F) -> Self
+    where
+        F: FnOnce() -> T + Send + 'static,
+    {
+        Self::Owned(Box::new(Call::new(job)))
+    }
+
+    /// Runs it here, if its handle has not ended it.
+    pub(crate) fn run(self, tally: &Tally) {
+        match self {
+            Self::Shared(job) => {
+                job.run(tally);
+                // If nobody has the handle, the result goes here: its `drop` is the caller's code.
+                discard(job);
+            }
+            Self::Owned(work) => work.run(tally),
+        }
+    }
+
+    /// Ends it without running it.
+    pub(crate) fn cancel(self, reason: CancelReason, tally: &Tally) {
+        match self {
+            Self::Shared(job) => {
+                job.cancel(reason, tally);
+                discard(job);
+            }
+            Self::Owned(work) => work.cancel(reason, tally),
+        }
+    }
+
+    /// The pool hands it back and counts it as that, whatever becomes of it. Says whether it was
+    /// still to run.
+    pub(crate) fn hand_back(&self, tally: &Tally) -> bool {
+        match self {
+            Self::Shared(job) => job.hand_back(tally),
+            Self::Owned(_) => {
+                tally.count_returned();
+                true
+            }
+        }
+    }
+
+    /// The closure that is [owned](Self::owned). `None` if it is another one.
+    pub(crate) fn into_closure<F: 'static>(self) -> Option<F> {
+        let Self::Owned(work) = self else {
+            return None;
+        };
+        let call = work.into_any().downcast::<Call<F>>();
+        call.ok().map(|call| call.into_closure())
+    }
+}
+
+impl<F, T> Work for Call<F>
+where
+    F: FnOnce() -> T + Send + 'static,
+{
+    fn run(self: Box<Self>, tally: &Tally) {
+        match catch_unwind(AssertUnwindSafe(|| Call::run(*self))) {
+            Ok(value) => {
+                tally.count(Ok(()));
+                discard(value);
+            }
+            Err(payload) => {
+                let error = JobError::Panicked(Panic::new(payload));
+                tally.count(Err(&error));
+                discard(error);
+            }
+        }
+    }
+
+    fn cancel(self: Box<Self>, reason: CancelReason, tally: &Tally) {
+        tally.count(Err(&JobError::Cancelled(reason)));
+        discard(self);
+    }
+
+    fn into_any(self: Box<Self>) -> Box<dyn Any> {
+        self
+    }
+}
