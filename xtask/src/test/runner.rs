@@ -87,18 +87,18 @@ impl<'a> Runner<'a> {
         if counts.has_failed {
             return Ok(counts);
         }
-        let built = self.workspace.target.join("debug/examples");
-        for owner in &job.packages {
-            for name in &owner.examples {
-                let mut example = Command::new(built.join(name));
-                example.current_dir(&owner.dir);
+        let folder = self.workspace.target.join("debug/examples");
+        for member in &job.packages {
+            for name in &member.examples {
+                let mut example = Command::new(folder.join(name));
+                example.current_dir(&member.dir);
                 match run::text(&mut example, EXAMPLE_LIMIT) {
                     Ok(_) => {
-                        say(format_args!("    {} {name}", owner.name));
+                        say(format_args!("    {} {name}", member.name));
                         counts.passed += 1;
                     }
                     Err(error) => {
-                        say(format_args!("FAILED {} {name}: {error}", owner.name));
+                        say(format_args!("FAILED {} {name}: {error}", member.name));
                         counts.failed += 1;
                     }
                 }
