@@ -13,8 +13,7 @@ pub type Flow = ControlFlow<Response<Bytes>>;
 /// A member that never waits: it looks at, or changes, the heads of request and response, and
 /// learns how the request ended.
 ///
-/// Neighbouring hooks cost a few nanoseconds each. What has to wait is a
-/// [`Middleware`](crate::Middleware).
+/// Neighbouring hooks share a level. What has to wait is a [`Middleware`](crate::Middleware).
 ///
 /// # Examples
 ///
