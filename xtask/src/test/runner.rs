@@ -88,19 +88,26 @@ impl<'a> Runner<'a> {
             return Ok(counts);
         }
         let folder = self.workspace.target.join("debug/examples");
-        for member in &job.packages {
-            for name in &member.examples {
+        let mut names = BTreeSet::new();
+        let examples = job.packages.iter();
+        for (member, name) in examples.flat_map(|it| it.examples.iter().map(move |name| (it, name)))
+        {
+            let outcome = if names.insert(name) {
                 let mut example = Command::new(folder.join(name));
                 example.current_dir(&member.dir);
-                match run::text(&mut example, EXAMPLE_LIMIT) {
-                    Ok(_) => {
-                        say(format_args!("    {} {name}", member.name));
-                        counts.passed += 1;
-                    }
-                    Err(error) => {
-                        say(format_args!("FAILED {} {name}: {error}", member.name));
-                        counts.failed += 1;
-                    }
+                run::text(&mut example, EXAMPLE_LIMIT)
+            } else {
+                // All are built into one folder, so this would be the other one again.
+                Err("another package has an example of this name: rename one".to_owned())
+            };
+            match outcome {
+                Ok(_) => {
+                    say(format_args!("    {} {name}", member.name));
+                    counts.passed += 1;
+                }
+                Err(error) => {
+                    say(format_args!("FAILED {} {name}: {error}", member.name));
+                    counts.failed += 1;
                 }
             }
         }

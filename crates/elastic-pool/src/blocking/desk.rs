@@ -8,7 +8,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use super::backlog::Entry;
-use super::inbox::{Inbox, TIMED_EVERY};
+use super::inbox::Inbox;
 use super::seat::{Phase, Worker};
 use super::state::{Effects, Refusal, State, Turn};
 use crate::clock::{Clock, NEVER, Nanos};
@@ -83,7 +83,7 @@ impl<'a> Desk<'a> {
     /// Takes a job that was [admitted](Self::admit).
     pub(super) fn push(&mut self, job: Job, deadline: Nanos) -> Key {
         let (enqueued, weight) = self.stamp();
-        let key = self.inbox.jobs.push(Entry {
+        let key = self.inbox.enter(Entry {
             job,
             enqueued,
             weight,
@@ -91,7 +91,6 @@ impl<'a> Desk<'a> {
         if deadline != NEVER {
             self.inbox.jobs.expire_at(deadline, key);
         }
-        self.inbox.accepted += 1;
         self.recruit(1);
         self.pass_on_room();
         key
@@ -126,10 +125,7 @@ impl<'a> Desk<'a> {
         if self.settings.times_each() || self.waiting() == 0 {
             return (self.clock.now(), 1);
         }
-        if self.inbox.is_to_be_timed() {
-            return (self.clock.now(), TIMED_EVERY);
-        }
-        (0, 0)
+        self.inbox.sample(self.clock)
     }
 
     /// Takes the oldest job.
@@ -213,7 +209,7 @@ impl<'a> Desk<'a> {
             me.phase = Phase::Looking;
             self.searching += 1;
             return Turn::Look {
-                since: self.inbox.accepted,
+                since: self.inbox.accepted(),
             };
         }
         me.until = if self.workers > self.settings.min {

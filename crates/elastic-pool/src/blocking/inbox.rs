@@ -4,28 +4,35 @@
 //! of its own, and the outbox, under that of the [`State`](super::state::State). Workers fetch from
 //! the outbox. When it is empty, the one that finds it so swaps the two, so jobs keep their order.
 
+use std::sync::Arc;
+
 use super::backlog::{Backlog, Entry};
-use crate::clock::Clock;
+use crate::clock::{Clock, Nanos};
 use crate::job::Job;
 use crate::queue::Key;
+use crate::sync::{Apart, AtomicU64, Ordering};
 
 /// While jobs arrive faster than they are fetched one in this many is timed, and stands for them.
-pub(super) const TIMED_EVERY: u32 = 32;
+const TIMED_EVERY: u32 = 32;
+
+/// How many jobs were accepted. Written under the lock of the inbox, and also read without it, by
+/// who looks whether one comes.
+pub(super) type Accepted = Apart<AtomicU64>;
 
 pub(super) struct Inbox {
     pub(super) jobs: Backlog,
     /// How many jobs may come in without a look at the state, because nothing else would have to be
     /// done for them: nobody told, woken or refused. Who holds both locks counts it anew.
     pub(super) room: usize,
-    pub(super) accepted: u64,
+    accepted: Arc<Accepted>,
 }
 
 impl Inbox {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(accepted: Arc<Accepted>) -> Self {
         Self {
             jobs: Backlog::new(0),
             room: 0,
-            accepted: 0,
+            accepted,
         }
     }
 
@@ -33,20 +40,43 @@ impl Inbox {
     #[inline]
     pub(super) fn push(&mut self, job: Job, clock: &Clock) -> Key {
         self.room -= 1;
-        let (enqueued, weight) = if self.is_to_be_timed() {
-            (clock.now(), TIMED_EVERY)
-        } else {
-            (0, 0)
-        };
-        self.accepted += 1;
-        self.jobs.push(Entry {
+        let (enqueued, weight) = self.sample(clock);
+        self.enter(Entry {
             job,
             enqueued,
             weight,
         })
     }
 
-    pub(super) const fn is_to_be_timed(&self) -> bool {
-        self.accepted.is_multiple_of(TIMED_EVERY as u64)
+    /// Takes a job.
+    #[inline]
+    pub(super) fn enter(&mut self, entry: Entry) -> Key {
+        self.accept();
+        self.jobs.push(entry)
+    }
+
+    /// When the job came that comes now, and for how many it stands, if it is one of those that are
+    /// timed.
+    pub(super) fn sample(&self, clock: &Clock) -> (Nanos, u32) {
+        if self.accepted().is_multiple_of(TIMED_EVERY.into()) {
+            (clock.now(), TIMED_EVERY)
+        } else {
+            (0, 0)
+        }
+    }
+
+    pub(super) fn accepted(&self) -> u64 {
+        // ORDERING: Relaxed, here and below. It guards nothing: who sees it looks under the locks.
+        self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Counts a job.
+    pub(super) fn accept(&mut self) {
+        self.accepted.store(self.accepted() + 1, Ordering::Relaxed);
+    }
+
+    /// Counts a job no more: it goes back to who has submitted it.
+    pub(super) fn retract(&mut self) {
+        self.accepted.store(self.accepted() - 1, Ordering::Relaxed);
     }
 }

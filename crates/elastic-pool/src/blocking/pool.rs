@@ -141,7 +141,7 @@ impl Shared {
             workers: state.workers,
             busy: state.busy,
             queued: state.outbox.len() + inbox.jobs.len(),
-            accepted: inbox.accepted,
+            accepted: inbox.accepted(),
             completed: ended.completed,
             panicked: ended.panicked,
             cancelled: ended.cancelled,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 
 use super::desk::Desk;
-use super::inbox::Inbox;
+use super::inbox::{Accepted, Inbox};
 use super::keeper;
 use super::seat::{Phase, Worker};
 use super::settings::Settings;
@@ -21,8 +21,8 @@ pub(crate) struct Shared {
     pub(super) state: Apart<Mutex<State>>,
     /// Locked after the state, by who locks both.
     pub(super) inbox: Apart<Mutex<Inbox>>,
-    /// How many jobs have come, for who looks whether one comes.
-    arrivals: Apart<AtomicU64>,
+    /// The count of the inbox, for who looks whether a job comes.
+    accepted: Arc<Accepted>,
     pub(super) clock: Clock,
     pub(super) threads: Threads,
     /// One for each worker that lives, so that they do not write to the same cache line.
@@ -59,10 +59,11 @@ pub(super) struct Threads {
 
 impl Shared {
     pub(super) fn new(settings: Settings, clock: Clock, threads: Threads) -> Arc<Self> {
+        let accepted = Arc::new(Apart(AtomicU64::new(0)));
         Arc::new(Self {
             state: Apart(Mutex::new(State::new(settings))),
-            inbox: Apart(Mutex::new(Inbox::new())),
-            arrivals: Apart(AtomicU64::new(0)),
+            inbox: Apart(Mutex::new(Inbox::new(Arc::clone(&accepted)))),
+            accepted,
             clock,
             threads,
             tallies: Mutex::new(Vec::new()),
@@ -91,26 +92,23 @@ impl Shared {
         if inbox.room == 0 {
             return None;
         }
-        let key = inbox.push(job.take()?, &self.clock);
-        // ORDERING: Relaxed. It guards nothing: who sees it looks under the locks.
-        self.arrivals.store(inbox.accepted, Ordering::Relaxed);
-        Some(key)
+        Some(inbox.push(job.take()?, &self.clock))
     }
 
-    /// Whether more jobs have come.
-    pub(super) fn have_come_since(&self, arrivals: u64) -> bool {
-        // ORDERING: Relaxed, as in `push`.
-        self.arrivals.load(Ordering::Relaxed) != arrivals
+    /// Whether more jobs have come than so many.
+    pub(super) fn have_come_since(&self, accepted: u64) -> bool {
+        // ORDERING: Relaxed, as in the inbox.
+        self.accepted.load(Ordering::Relaxed) != accepted
     }
 
     /// Waits for room for a little while, unless others stand in line. For some more than is needed,
     /// so as not to be back at once.
-    pub(super) fn look_for_room(&self) {
+    pub(super) fn look_for_room(self: &Arc<Self>) {
         const SOME: usize = 64;
-        let mut effects = Effects::default();
         spin_until(|| {
-            let desk = self.desk(&mut effects);
-            desk.room() >= SOME.min(desk.settings.queue) || !desk.waiters.is_empty()
+            self.with(|desk| {
+                desk.room() >= SOME.min(desk.settings.queue) || !desk.waiters.is_empty()
+            })
         });
     }
 

@@ -127,7 +127,7 @@ impl<'a> Submission<'a> {
     }
 
     fn run_here(&mut self) -> Option<Key> {
-        self.shared.inbox.lock().accepted += 1;
+        self.shared.inbox.lock().accept();
         if let Some(job) = self.job.take() {
             job.run(&self.shared.elsewhere);
         }
@@ -156,9 +156,9 @@ impl<'a> Submission<'a> {
     /// There is no worker and there will be none: the job goes back, unless one has come since.
     fn retract(&mut self, key: Key, error: io::Error) -> Answer {
         let removed = self.shared.with(|desk| {
-            let removed = (desk.workers == 0).then(|| desk.remove(key))?;
-            desk.inbox.accepted -= u64::from(removed.is_some());
-            removed
+            let removed = (desk.workers == 0).then(|| desk.remove(key))??;
+            desk.inbox.retract();
+            Some(removed)
         });
         self.shared.run_stranded();
         let Some(entry) = removed else {

@@ -399,3 +399,24 @@ fn every_accepted_job_ends_once_and_is_counted_once() {
         assert!(count.load(Ordering::SeqCst) > 0, "no run reached {name:?}");
     }
 }
+
+#[test]
+fn who_looks_for_a_job_is_not_told_of_those_that_came_before() {
+    let clock = Clock::stopped(Instant::now(), &Arc::new(AtomicU64::new(1)));
+    let pool = Pool::builder().workers(0..=1).clock(clock);
+    let pool = pool.start_with(|_, _| Ok(())).build().expect("in range");
+    let shared = &pool.guard.shared;
+    let until_now = || shared.inbox.lock().accepted();
+    // By way of the desk, because a worker has to be started; past it; and by way of it again.
+    for timeout in [None, None, Some(Duration::from_secs(3_600))] {
+        let before = until_now();
+        let job = pool.job(|| ());
+        let job = match timeout {
+            Some(timeout) => job.timeout(timeout),
+            None => job,
+        };
+        drop(job.try_submit().expect("there is room"));
+        assert!(shared.have_come_since(before), "one has come");
+        assert!(!shared.have_come_since(until_now()), "and no other");
+    }
+}

@@ -32,7 +32,7 @@ fn is_grpc(content_type: &[u8]) -> bool {
     let Some((begin, rest)) = content_type.split_at_checked(GRPC.len()) else {
         return false;
     };
-    begin.eq_ignore_ascii_case(GRPC) && matches!(rest.first(), None | Some(b'+' | b';'))
+    begin.eq_ignore_ascii_case(GRPC) && matches!(rest, [] | [b'+' | b';' | b' ', ..])
 }
 
 /// Why a request is refused: what its answer says.

@@ -314,6 +314,7 @@ async fn only_what_is_grpc_is_answered_as_grpc() {
         ("Application/gRPC", true),
         ("application/grpc+json", true),
         ("application/grpc;charset=utf-8", true),
+        ("application/grpc ; charset=utf-8", true),
         ("application/grpcfoo", false),
         ("application/grpc-web", false),
         ("application/grpc-web+proto", false),

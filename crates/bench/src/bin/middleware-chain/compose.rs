@@ -1,6 +1,7 @@
 //! What one more member costs that does nothing but touch both heads.
 
 use std::convert::Infallible;
+use std::fmt::Debug;
 use std::hint::black_box;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -35,7 +36,7 @@ fn middleware() -> Row {
     Row::new("do-nothing middleware, all of it per member")
         .sizes([MEMBERS as u64])
         .ours("chain, async fn", |_| asked(chain_of(MEMBERS).layer(Hello)))
-        .peer("ServiceBuilder, static", |_| asked(stack().service(Hello)))
+        .peer("ServiceBuilder, static", |_| asked(stack()))
         .peer("BoxCloneSyncService", |_| asked(boxed()))
         .peer("axum from_fn", |_| {
             asked_with(from_fns(), axum::body::Body::empty)
@@ -51,7 +52,7 @@ fn hooks() -> Row {
             });
             asked(chain.build().expect("a chain").layer(Hello))
         })
-        .peer("ServiceBuilder, static", |_| asked(stack().service(Hello)))
+        .peer("ServiceBuilder, static", |_| asked(stack()))
 }
 
 fn sizes() -> Row {
@@ -150,38 +151,12 @@ impl<F: Future<Output = Result<Response<R>, E>>, R, E> Future for TouchFuture<F>
 }
 
 /// Twenty layers whose types are known.
-fn stack() -> ServiceBuilder<impl Layer<Hello, Service: Answers> + Clone> {
+fn stack()
+-> impl Service<Request<Empty<Bytes>>, Response = Response<Full<Bytes>>, Error: Debug> + Clone {
     macro_rules! with {
         ($builder:expr; $($nth:literal)*) => { $builder$(.layer({ let _: u8 = $nth; TouchLayer }))* };
     }
-    with!(ServiceBuilder::new(); 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20)
-}
-
-/// What the stack around [`Hello`] is, in short.
-trait Answers:
-    Service<
-        Request<Empty<Bytes>>,
-        Response = Response<Full<Bytes>>,
-        Error = Infallible,
-        Future: Send,
-    > + Clone
-    + Send
-    + Sync
-    + 'static
-{
-}
-
-impl<S> Answers for S where
-    S: Service<
-            Request<Empty<Bytes>>,
-            Response = Response<Full<Bytes>>,
-            Error = Infallible,
-            Future: Send,
-        > + Clone
-        + Send
-        + Sync
-        + 'static
-{
+    with!(ServiceBuilder::new(); 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20).service(Hello)
 }
 
 type Boxed<B, R> = BoxCloneSyncService<Request<B>, Response<R>, Infallible>;

@@ -58,24 +58,20 @@ impl Sink for Null {
 }
 
 fn text_log() -> Row {
-    Row::new("an access log of text")
-        .ours("AccessLog::logfmt", |_| {
-            asked(built(Chain::builder().hook(AccessLog::logfmt(Null))).layer(Hello))
-        })
-        .peer("from_fn and info!, fmt", |_| {
-            subscribe(false);
-            asked_with(logged(), axum::body::Body::empty)
-        })
-        .peer("the service alone", |_| asked(Hello))
+    log("text", || AccessLog::logfmt(Null), false)
 }
 
 fn json_log() -> Row {
-    Row::new("an access log of JSON")
-        .ours("AccessLog::json", |_| {
-            asked(built(Chain::builder().hook(AccessLog::json(Null))).layer(Hello))
+    log("JSON", || AccessLog::json(Null), true)
+}
+
+fn log(format: &str, ours: fn() -> AccessLog, json: bool) -> Row {
+    Row::new(format!("an access log of {format}"))
+        .ours("AccessLog", move |_| {
+            asked(built(Chain::builder().hook(ours())).layer(Hello))
         })
-        .peer("from_fn and info!, fmt json", |_| {
-            subscribe(true);
+        .peer("from_fn and info!, fmt", move |_| {
+            subscribe(json);
             asked_with(logged(), axum::body::Body::empty)
         })
         .peer("the service alone", |_| asked(Hello))
