@@ -98,7 +98,12 @@ fn a_refused_least_worker_fails_the_build() {
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
-    Submit { timeout: Option<u64>, panics: bool },
+    Submit {
+        timeout: Option<u64>,
+        panics: bool,
+    },
+    /// More than the queue holds, before anybody fetches.
+    Burst,
     Cancel(prop::sample::Index),
     Turn(prop::sample::Index),
     Advance(u64),
@@ -184,6 +189,7 @@ impl<'a> Simulation<'a> {
     fn take(&mut self, step: Step) {
         match step {
             Step::Submit { timeout, panics } => self.submit(timeout, panics),
+            Step::Burst => (0..2 * QUEUE).for_each(|_| self.submit(None, false)),
             Step::Cancel(index) if !self.handles.is_empty() => self.cancel(index),
             Step::Turn(index) if !self.workers.is_empty() => {
                 self.turn(index.index(self.workers.len()));
@@ -362,6 +368,7 @@ fn every_accepted_job_ends_once_and_is_counted_once() {
     let step = prop_oneof![
         8 => (prop::option::weighted(0.4, 1..300_u64), prop::bool::weighted(0.2))
             .prop_map(|(timeout, panics)| Step::Submit { timeout, panics }),
+        1 => Just(Step::Burst),
         3 => index().prop_map(Step::Cancel),
         10 => index().prop_map(Step::Turn),
         3 => (0..150_u64).prop_map(Step::Advance),
