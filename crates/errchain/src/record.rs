@@ -20,6 +20,15 @@ pub(crate) enum Record {
 }
 
 impl Record {
+    /// How many hops it takes as long as it is the newest.
+    #[inline]
+    pub(crate) fn room_for_hops(&self) -> u8 {
+        match self {
+            Self::Hops(_) => Hops::ROOM,
+            _ => 0,
+        }
+    }
+
     /// Dropping it does something.
     #[inline]
     pub(crate) fn owns_memory(&self) -> bool {
@@ -81,22 +90,22 @@ impl fmt::Debug for Field {
 
 /// A run of hops. Several share one record, because traced code makes many of them in a row.
 #[derive(Debug)]
-pub(crate) struct Hops([Option<&'static Location<'static>>; Self::MOST]);
+pub(crate) struct Hops(pub(crate) [Option<&'static Location<'static>>; Self::MOST]);
 
 impl Hops {
-    pub(crate) const MOST: usize = 5;
+    const MOST: usize = 5;
+    /// How many more a new run takes.
+    const ROOM: u8 = 4;
 
     #[inline]
     pub(crate) const fn new(first: &'static Location<'static>) -> Self {
         Self([Some(first), None, None, None, None])
     }
 
-    /// Puts one behind so many.
+    /// Where the next one goes if there is room for so many: right at the end if for one.
     #[inline]
-    pub(crate) fn put(&mut self, count: usize, at: &'static Location<'static>) {
-        if let Some(place) = self.0.get_mut(count) {
-            *place = Some(at);
-        }
+    pub(crate) fn place(room: u8) -> usize {
+        Self::MOST - usize::from(room)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'static Location<'static>> {

@@ -4,6 +4,7 @@
 //! until the node is dropped.
 
 use core::fmt;
+use core::hint;
 use core::mem::MaybeUninit;
 use core::panic::Location;
 use core::ptr::{self, NonNull};
@@ -13,7 +14,7 @@ use alloc::boxed::Box;
 
 use crate::record::{Hops, Record};
 
-/// Room in the node: ten contexts, or fewer with some fields and a run of hops. A node is 616 bytes
+/// Room in the node: ten contexts, or fewer with some fields and a run of hops. A node is 608 bytes
 /// with an error of one word, and slots that are not used are never touched.
 pub(super) const FIRST: usize = 11;
 /// Room in each further block: 776 bytes, a size that allocators keep at hand.
@@ -26,9 +27,9 @@ pub(super) struct Log {
     /// pointers, because a count beside the one would have to be counted down by each record.
     slot: NonNull<Record>,
     end: NonNull<Record>,
-    /// The slot behind a run of hops that takes more, of which it has so many.
-    behind_hops: *const Record,
-    hops: u8,
+    /// How many hops the newest record takes yet: none if it holds something else. Only that
+    /// record, in the block that is being filled, is ever changed again.
+    room_for_hops: u8,
     /// A record owns memory. In most logs none does, and they go without a look at each.
     owns_memory: bool,
     /// The block that is being filled: the first one or one of its successors.
@@ -54,9 +55,7 @@ impl Log {
     pub(super) unsafe fn init(this: *mut Self) {
         // SAFETY: the caller's; a field of a valid pointer is not null.
         unsafe {
-            (&raw mut (*this).hops).write(0);
             (&raw mut (*this).owns_memory).write(false);
-            (&raw mut (*this).behind_hops).write(ptr::null());
             Self::begin(this, NonNull::new_unchecked(&raw mut (*this).first));
         }
     }
@@ -89,10 +88,7 @@ impl Log {
             let record = make();
             let next = slot.add(1);
             (*this).owns_memory |= record.owns_memory();
-            if let Record::Hops(_) = record {
-                (*this).behind_hops = next.as_ptr();
-                (*this).hops = 1;
-            }
+            (*this).room_for_hops = record.room_for_hops();
             slot.write(record);
             (*this).slot = next;
             slot
@@ -106,18 +102,19 @@ impl Log {
     /// `this` must point at an initialized log that nobody borrows.
     #[inline]
     pub(super) unsafe fn add_hop(this: *mut Self, at: &'static Location<'static>) -> bool {
-        // SAFETY: the caller's. The slot is right behind the hops only if they are in its block,
-        // for another block starts with its link.
+        // SAFETY: the caller's. There is room only while a run of hops lies right before the slot,
+        // because `push` tells the room of each record, and a new block has none. It is at most
+        // `Hops::ROOM`, so that the place is one of the run's.
         unsafe {
-            let (slot, count) = ((*this).slot, (*this).hops);
-            let is_newest = (*this).behind_hops == slot.as_ptr().cast_const();
-            if !is_newest || usize::from(count) == Hops::MOST {
+            let room = (*this).room_for_hops;
+            if room == 0 {
                 return false;
             }
-            if let Record::Hops(hops) = slot.sub(1).as_mut() {
-                hops.put(usize::from(count), at);
-            }
-            (*this).hops = count + 1;
+            let Record::Hops(hops) = (*this).slot.sub(1).as_mut() else {
+                hint::unreachable_unchecked()
+            };
+            *hops.0.get_unchecked_mut(Hops::place(room)) = Some(at);
+            (*this).room_for_hops = room - 1;
             true
         }
     }
@@ -186,6 +183,7 @@ impl Log {
         unsafe {
             (&raw mut (*block.as_ptr()).next).write(None);
             (&raw mut (*this).last).write(block.cast());
+            (&raw mut (*this).room_for_hops).write(0);
             let start = Block::start(block.cast());
             (&raw mut (*this).slot).write(start);
             (&raw mut (*this).end).write(start.add(N));
