@@ -47,12 +47,9 @@ pub(crate) fn say(value: &impl Serialize) -> io::Result<()> {
 
 fn slice(operation: &mut dyn Operation, order: Order) -> Sample {
     let (began, cpu_began) = (Instant::now(), cpu_nanos());
-    let (allocations, bytes) = if order.counts_allocations {
-        raw::count(|| operation.run(order.operations))
-    } else {
+    let (allocations, bytes) = raw::count(order.counts_allocations, || {
         operation.run(order.operations);
-        (0, 0)
-    };
+    });
     let nanos = began.elapsed().as_secs_f64() * 1e9;
     Sample {
         nanos,

@@ -51,6 +51,12 @@ pub fn on_tokio<R, O: AsyncFnMut() -> R>(make: impl AsyncFnOnce() -> O) -> impl 
     OnTokio { runtime, operation }
 }
 
+impl Operation for Box<dyn Operation> {
+    fn run(&mut self, count: u64) {
+        (**self).run(count);
+    }
+}
+
 struct Batch<F>(F);
 
 impl<F: FnMut(u64)> Operation for Batch<F> {

@@ -58,6 +58,10 @@ fn known_costs_are_found_and_written() {
         assert!(vectors["peak_bytes"].as_u64() > Some(100_000), "{table}");
     }
 
+    let (table, report) = self::report("new between two slices");
+    let seldom = &report["rows"][0]["contenders"][0]["allocations"];
+    assert!(seldom.as_f64() < Some(0.1), "{table}");
+
     let (table, report) = self::report("growth");
     assert_eq!(report["rows"].as_array().map(Vec::len), Some(3), "{table}");
     let flatness = |contender: usize| {

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::process::ExitCode;
 
-use bench::{Bench, Fact, Row, each, on_tokio};
+use bench::{Bench, Fact, Row, batch, each, on_tokio};
 
 /// Some 300 ns for each unit of work.
 fn work(units: u64) -> u64 {
@@ -25,6 +25,19 @@ fn main() -> ExitCode {
                 each(|| [0_u8; 3].map(|byte| vec![byte; 1_000]))
             }),
         )
+        .row(Row::new("new between two slices").ours("cold", |_size| {
+            // Allocates once a run, and is so slow at the very first time that a slice seems full.
+            let mut is_cold = true;
+            batch(move |count| {
+                black_box(vec![0_u8; 1_000]);
+                let units = if std::mem::take(&mut is_cold) {
+                    1_000_000
+                } else {
+                    count
+                };
+                black_box(work(units));
+            })
+        }))
         .row(
             Row::new("growth")
                 .sizes([1, 10, 100])

@@ -15,12 +15,15 @@ static BYTES: AtomicU64 = AtomicU64::new(0);
 struct Counting;
 
 /// Runs `work`, and returns how often all threads together have allocated meanwhile, and how many
-/// bytes. What grows counts as another allocation, of the size it grows to.
-pub(crate) fn count(work: impl FnOnce()) -> (u64, u64) {
+/// bytes: 0 if they are not to be counted. What grows counts as another allocation, of the size it
+/// grows to.
+///
+/// One call of `work` for both, because a stack that is captured below would tell them apart.
+pub(crate) fn count(counts: bool, work: impl FnOnce()) -> (u64, u64) {
     // ORDERING: SeqCst on each, so that what `work` allocates lies between the two switches.
     ALLOCATIONS.store(0, Ordering::SeqCst);
     BYTES.store(0, Ordering::SeqCst);
-    IS_COUNTING.store(true, Ordering::SeqCst);
+    IS_COUNTING.store(counts, Ordering::SeqCst);
     work();
     IS_COUNTING.store(false, Ordering::SeqCst);
     (

@@ -4,6 +4,7 @@ mod table;
 
 use serde::Serialize;
 
+use crate::calibration::to_f64;
 use crate::{Calibration, Noise, Ratio};
 
 /// The version of the file's schema. It grows when a field changes its meaning or goes.
@@ -90,6 +91,8 @@ pub struct Flatness {
     /// The cost per unit at the last size by that at the first. 1 is flat, below 1 a fixed cost is
     /// shared by more units, above 1 each unit costs more the more there are.
     pub flatness: f64,
+    /// Nanoseconds for each unit more than at the first size: the cost without its fixed part.
+    pub added_ns: f64,
 }
 
 /// A fact.
@@ -134,10 +137,12 @@ impl Growth {
         let [first, .., last] = sizes else {
             return None;
         };
+        let (few, many) = (to_f64(first.size), to_f64(last.size));
         let pairs = first.contenders.iter().zip(&last.contenders);
         let contenders = pairs.map(|(first, last)| Flatness {
             name: first.name.clone(),
             flatness: last.ns / first.ns,
+            added_ns: (last.ns * many - first.ns * few) / (many - few),
         });
         Some(Self {
             name: first.name.clone(),

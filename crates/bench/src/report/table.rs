@@ -77,11 +77,13 @@ impl Display for Growth {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "\n{}: cost per unit at the last size by that at the first",
+            "\n{}: cost per unit at the last size by that at the first, ns per unit added",
             self.name
         )?;
-        let mut contenders = self.contenders.iter();
-        contenders.try_for_each(|it| writeln!(f, "  {:<22} {:>9.2}", it.name, it.flatness))
+        self.contenders.iter().try_for_each(|it| {
+            let added = short(it.added_ns);
+            writeln!(f, "  {:<22} {:>9.2} {added:>11}", it.name, it.flatness)
+        })
     }
 }
 

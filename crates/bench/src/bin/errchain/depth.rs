@@ -63,7 +63,7 @@ fn happy() -> Row {
     may_fail!(our_leaf, errchain::Result<u64>, errchain::err!("zero"));
     may_fail!(anyhow_leaf, anyhow::Result<u64>, anyhow::anyhow!("zero"));
     may_fail!(eyre_leaf, eyre::Result<u64>, eyre::eyre!("zero"));
-    may_fail!(root_leaf, Root, rootcause::report!("zero").into());
+    may_fail!(root_leaf, Root, rootcause::report!("zero"));
     frames!(plain, std::io::Result<u64>, plain_leaf, |below| Ok(
         below? + 1
     ));
