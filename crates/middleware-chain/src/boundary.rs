@@ -14,7 +14,7 @@ use tower_service::Service;
 use crate::call::Call;
 use crate::raw::{Endpoint, Plan, Running};
 use crate::service::finish;
-use crate::{Body, BoxError, Exchange, Outcome, RequestBody, ResponseBody};
+use crate::{Body, BoxError, Outcome, RequestBody, ResponseBody};
 
 /// How the inner part of a chain has ended so far, in the response's extensions.
 #[derive(Debug, Clone, Copy)]
@@ -131,8 +131,9 @@ where
         if self.is_at_boundary {
             call = call.at_boundary();
         }
-        let exchange = Exchange::within(parts);
-        SegmentFuture(Some(Running::new(Arc::clone(&self.plan), exchange, call)))
+        let mut running = Running::new(Arc::clone(&self.plan), parts, call);
+        running.parts().0.take_known();
+        SegmentFuture(Some(running))
     }
 }
 

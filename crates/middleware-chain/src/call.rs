@@ -72,11 +72,10 @@ where
             if let Some(meter) = body.bound(&exchange.body_rules) {
                 exchange.meter = Some(meter);
             }
-            let mut head = exchange.take_request();
+            let mut request = exchange.take_request(body);
             if *this.at_boundary {
-                head.extensions.insert(exchange.known());
+                request.extensions_mut().insert(exchange.known());
             }
-            let request = Request::from_parts(head, body);
             this.future.set(Some(service.call(request)));
         }
         let Some(future) = this.future.as_mut().as_pin_mut() else {

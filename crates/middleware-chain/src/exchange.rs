@@ -1,6 +1,7 @@
 //! One request and its response, while they pass the chain.
 
 use std::fmt;
+use std::mem;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -60,6 +61,7 @@ impl Done {
 }
 
 impl Exchange {
+    #[inline]
     pub(crate) fn new(request: request::Parts) -> Self {
         Self {
             request,
@@ -228,7 +230,7 @@ impl Exchange {
     }
 
     pub(crate) fn take_at_exit(&mut self) -> Vec<AtExit> {
-        std::mem::take(&mut self.at_exit)
+        mem::take(&mut self.at_exit)
     }
 
     pub(crate) fn has_at_exit(&self) -> bool {
@@ -246,27 +248,27 @@ impl Exchange {
         }
     }
 
-    /// An exchange behind a tower layer.
-    pub(crate) fn within(mut request: request::Parts) -> Self {
-        let known: Option<Known> = request.extensions.remove();
-        let mut exchange = Self::new(request);
-        if let Some(known) = known {
-            exchange.started = known.started;
-            exchange.deadline = known.deadline;
-            exchange.client = known.client;
-            exchange.request_id = known.request_id;
-            exchange.route = known.route;
+    /// Behind a tower layer: takes over what the part of the chain before it knew.
+    pub(crate) fn take_known(&mut self) {
+        if let Some(known) = self.request.extensions.remove::<Known>() {
+            self.started = known.started;
+            self.deadline = known.deadline;
+            self.client = known.client;
+            self.request_id = known.request_id;
+            self.route = known.route;
         }
-        exchange
     }
 
     /// Gives the request to the service, and keeps its first line.
-    pub(crate) fn take_request(&mut self) -> request::Parts {
-        let (mut left, ()) = Request::new(()).into_parts();
-        left.method = self.request.method.clone();
-        left.uri = self.request.uri.clone();
-        left.version = self.request.version;
-        std::mem::replace(&mut self.request, left)
+    #[inline]
+    pub(crate) fn take_request<B>(&mut self, body: B) -> Request<B> {
+        let mut request = Request::new(body);
+        *request.method_mut() = self.request.method.clone();
+        *request.uri_mut() = self.request.uri.clone();
+        *request.version_mut() = self.request.version;
+        *request.headers_mut() = mem::take(&mut self.request.headers);
+        *request.extensions_mut() = mem::take(&mut self.request.extensions);
+        request
     }
 
     /// Puts in what the service has answered: what an earlier run has ended in is over.

@@ -15,7 +15,7 @@ use crate::body::Ending;
 use crate::boundary::Rest;
 use crate::call::Call;
 use crate::raw::{Endpoint, Plan, Running};
-use crate::{Body, BoxError, Exchange, Outcome, RequestBody, ResponseBody};
+use crate::{Body, BoxError, Outcome, RequestBody, ResponseBody};
 
 /// A service behind a [`Chain`](crate::Chain). It is always ready: a request that the chain lets
 /// through waits for the service inside to be. It never fails: an error that no member has
@@ -69,17 +69,16 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (parts, body) = request.into_parts();
-        let exchange = Exchange::new(parts);
         let body = RequestBody::new(body);
         let plan = Arc::clone(&self.plan);
         ResponseFuture(match &self.inside {
             Inside::Service(service) => {
                 let call = Call::new(service.clone(), body);
-                Way::Service(Some(Running::new(plan, exchange, call)))
+                Way::Service(Some(Running::new(plan, parts, call)))
             }
             Inside::Layered(rest) => {
                 let call = Call::new(rest.clone(), body).at_boundary();
-                Way::Layered(Some(Running::new(plan, exchange, call)))
+                Way::Layered(Some(Running::new(plan, parts, call)))
             }
         })
     }

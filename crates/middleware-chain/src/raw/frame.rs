@@ -10,6 +10,8 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use http::request;
+
 use super::next::{self, Next};
 use super::plan::Plan;
 use crate::{Exchange, Exit, Outcome, Result};
@@ -178,7 +180,8 @@ pub(crate) struct Running<E> {
 unsafe impl<E: Send> Send for Running<E> {}
 
 impl<E: Endpoint + 'static> Running<E> {
-    pub(crate) fn new(plan: Arc<Plan>, exchange: Exchange, endpoint: E) -> Self {
+    #[inline]
+    pub(crate) fn new(plan: Arc<Plan>, request: request::Parts, endpoint: E) -> Self {
         let (layout, offset) = plan
             .layout
             .extend(Layout::new::<E>())
@@ -197,7 +200,7 @@ impl<E: Endpoint + 'static> Running<E> {
                 live: Cell::new(0),
                 begun: Cell::new(0),
                 endpoint: slot,
-                exchange,
+                exchange: Exchange::new(request),
             });
         }
         Self {
