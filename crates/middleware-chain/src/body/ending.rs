@@ -6,10 +6,9 @@ use super::timer::Timer;
 use crate::Outcome;
 use crate::raw::Frame;
 
-/// Watches the body of a response, and ends the request with it, exactly once: when it is dropped.
-#[derive(Debug)]
-pub(crate) struct Ending {
-    frame: Frame,
+/// What is known of the body of a response. It lies in the frame.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
     sent: u64,
     /// Bytes after which a server asks for no more frames.
     length: Option<u64>,
@@ -18,6 +17,10 @@ pub(crate) struct Ending {
     pub(super) catches_panics: bool,
     pub(super) timer: Option<Timer>,
 }
+
+/// Ends the request with the body of its response, exactly once: when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Ending(Frame);
 
 impl Ending {
     /// `length` is what the body says of itself.
@@ -35,7 +38,7 @@ impl Ending {
         let deadline = exchange.deadline().filter(|_| rules.has_deadline);
         let timer = (rules.response_idle.is_some() || deadline.is_some())
             .then(|| Timer::new(rules.response_idle, deadline));
-        Self {
+        let watch = Watch {
             sent: 0,
             length: if has_no_body {
                 Some(0)
@@ -46,10 +49,25 @@ impl Ending {
             is_polling: false,
             catches_panics: rules.catches_panics,
             timer,
-            frame,
-        }
+        };
+        *frame.watch() = watch;
+        Self(frame)
     }
 
+    pub(super) fn watch(&mut self) -> &mut Watch {
+        self.0.watch()
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let watch = self.0.watch();
+        let (outcome, sent) = (watch.final_outcome(), watch.sent);
+        self.0.set_exit(outcome, sent);
+    }
+}
+
+impl Watch {
     pub(super) const fn polls(&mut self) {
         self.is_polling = true;
     }
@@ -82,13 +100,6 @@ impl Ending {
             None if is_complete => Outcome::Complete,
             None => Outcome::Aborted,
         }
-    }
-}
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        let outcome = self.final_outcome();
-        self.frame.set_exit(outcome, self.sent);
     }
 }
 

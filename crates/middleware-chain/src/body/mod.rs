@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use any::Body;
-pub(crate) use ending::Ending;
+pub(crate) use ending::{Ending, Watch};
 pub use request::RequestBody;
 pub use response::ResponseBody;
 

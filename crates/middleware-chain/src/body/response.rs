@@ -11,7 +11,7 @@ use http::StatusCode;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::Ending;
+use super::{Ending, Watch};
 use crate::{Body, BoxError, Error, Outcome};
 
 pin_project! {
@@ -77,17 +77,18 @@ where
         let Some(ending) = this.ending else {
             return this.content.poll(cx);
         };
-        ending.polls();
-        let polled = if ending.catches_panics {
+        let watch = ending.watch();
+        watch.polls();
+        let polled = if watch.catches_panics {
             let content = AssertUnwindSafe(|| this.content.as_mut().poll(cx));
             catch_unwind(content).unwrap_or_else(panicked)
         } else {
             this.content.as_mut().poll(cx)
         };
-        ending.polled();
+        watch.polled();
         let frame = match polled {
             Poll::Pending => {
-                let Some(timer) = &mut ending.timer else {
+                let Some(timer) = &mut watch.timer else {
                     return Poll::Pending;
                 };
                 ready!(timer.poll_wait(cx));
@@ -97,7 +98,7 @@ where
             Poll::Ready(frame) => frame,
         };
         let is_last = this.content.is_end_stream();
-        Poll::Ready(note(ending, frame, is_last))
+        Poll::Ready(note(watch, frame, is_last))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -115,30 +116,30 @@ where
 
 /// Tells the record what a frame means.
 fn note(
-    ending: &mut Ending,
+    watch: &mut Watch,
     frame: Option<Result<Frame<Bytes>, BoxError>>,
     is_last: bool,
 ) -> Option<Result<Frame<Bytes>, BoxError>> {
-    if let Some(timer) = &mut ending.timer {
+    if let Some(timer) = &mut watch.timer {
         timer.goes_on();
     }
     match frame {
         None => {
-            ending.has_sent_all();
+            watch.has_sent_all();
             None
         }
         Some(Ok(frame)) => {
             if let Some(data) = frame.data_ref() {
-                ending.sends(data.len() as u64);
+                watch.sends(data.len() as u64);
             }
             if is_last || frame.is_trailers() {
-                ending.has_sent_all();
+                watch.has_sent_all();
             }
             Some(Ok(frame))
         }
         Some(Err(error)) => {
             let error = Error::from_boxed(error);
-            ending.fails(error.outcome());
+            watch.fails(error.outcome());
             Some(Err(error.into_boxed()))
         }
     }

@@ -4,6 +4,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
@@ -14,17 +15,32 @@ use http::request;
 
 use super::next::{self, Next};
 use super::plan::Plan;
+use crate::body::Watch;
 use crate::{Exchange, Exit, Outcome, Result};
 
 pub(super) struct Header {
+    /// A share of it is ours.
     pub(super) plan: *const Plan,
     /// A bit for each level whose future is in its slot.
     pub(super) live: Cell<u64>,
     /// How many hooks have their state in its slot: they begin in order.
     pub(super) begun: Cell<usize>,
     endpoint: *mut dyn Endpoint,
+    /// What was allocated. The block begins in it where it is aligned.
+    memory: NonNull<u8>,
+    layout: Layout,
+    is_started: bool,
+    outcome: Outcome,
+    bytes_out: u64,
     pub(super) exchange: Exchange,
+    /// Of the body that goes out.
+    watch: Watch,
 }
+
+/// A block begins at a multiple of this, so that a level fits into the low bits of its address.
+pub(super) const ALIGN: usize = 64;
+/// What allocators give without being asked.
+const ALLOCATED: usize = 2 * size_of::<usize>();
 
 /// What is inside the chain.
 pub(crate) trait Endpoint: Send {
@@ -87,12 +103,10 @@ impl Drop for CallEndpoint {
 }
 
 /// Owns a block. When it is dropped, what is under way is dropped and the hooks are ended.
+///
+/// One word, so that a body which carries it stays small.
 pub(crate) struct Frame {
     block: NonNull<Header>,
-    layout: Layout,
-    plan: Arc<Plan>,
-    outcome: Outcome,
-    bytes_out: u64,
 }
 
 // SAFETY: all that lies in the block is `Send`: futures, states, the exchange and the endpoint are
@@ -101,15 +115,24 @@ unsafe impl Send for Frame {}
 
 impl Frame {
     /// Says how the request will have ended when the frame is dropped.
-    pub(crate) const fn set_exit(&mut self, outcome: Outcome, bytes_out: u64) {
-        self.outcome = outcome;
-        self.bytes_out = bytes_out;
+    pub(crate) fn set_exit(&mut self, outcome: Outcome, bytes_out: u64) {
+        // SAFETY: the block is ours.
+        unsafe {
+            (*self.block.as_ptr()).outcome = outcome;
+            (*self.block.as_ptr()).bytes_out = bytes_out;
+        }
     }
 
     /// The exchange. No middleware is under way when there is a `Frame` by itself.
     pub(crate) fn exchange(&mut self) -> &mut Exchange {
         // SAFETY: the futures that could hold it are dropped, or forgotten and never run again.
         unsafe { &mut (*self.block.as_ptr()).exchange }
+    }
+
+    /// What is known of the body that goes out.
+    pub(crate) fn watch(&mut self) -> &mut Watch {
+        // SAFETY: the block is ours, and only the frame refers to this field.
+        unsafe { &mut (*self.block.as_ptr()).watch }
     }
 
     /// Whether anybody waits for the end, or has rules for the body.
@@ -123,9 +146,10 @@ impl Frame {
     fn end(&self) {
         // SAFETY: the block is ours, and nothing in it runs any more.
         unsafe {
-            let exchange = &raw mut (*self.block.as_ptr()).exchange;
+            let header = self.block.as_ptr();
+            let exchange = &raw mut (*header).exchange;
             let calls = (*exchange).take_at_exit();
-            let exit = Exit::new(&*exchange, self.outcome, self.bytes_out);
+            let exit = Exit::new(&*exchange, (*header).outcome, (*header).bytes_out);
             for call in calls.into_iter().rev() {
                 let _caught = catch_unwind(AssertUnwindSafe(|| call(&exit)));
             }
@@ -135,6 +159,7 @@ impl Frame {
 }
 
 impl Drop for Frame {
+    #[inline]
     fn drop(&mut self) {
         // A destructor of a future may panic: the rest is still to be done.
         struct Rest<'a>(&'a mut Frame);
@@ -146,13 +171,14 @@ impl Drop for Frame {
                 unsafe {
                     let header = frame.block.as_ptr();
                     if (*header).live.get() != 0 {
-                        // Clauses 1 and 4.
-                        std::mem::forget(Arc::clone(&frame.plan));
+                        // Clauses 1 and 4: with its share of the plan.
                         return;
                     }
                     (*header).endpoint.drop_in_place();
                     (&raw mut (*header).exchange).drop_in_place();
-                    dealloc(header.cast(), frame.layout);
+                    (&raw mut (*header).watch).drop_in_place();
+                    drop(Arc::from_raw((*header).plan));
+                    dealloc((*header).memory.as_ptr(), (*header).layout);
                 }
             }
         }
@@ -171,82 +197,71 @@ impl fmt::Debug for Frame {
 /// A frame whose endpoint is an `E`, while its request is on its way.
 pub(crate) struct Running<E> {
     frame: Frame,
-    endpoint: NonNull<E>,
-    is_started: bool,
     _owns: PhantomData<E>,
 }
 
-// SAFETY: a frame, and a pointer into it to what is `Send`.
+// SAFETY: a frame, in which lies what is `Send`.
 unsafe impl<E: Send> Send for Running<E> {}
 
 impl<E: Endpoint + 'static> Running<E> {
     #[inline]
     pub(crate) fn new(plan: Arc<Plan>, request: request::Parts, endpoint: E) -> Self {
-        let (layout, offset) = plan
+        let (block, offset) = plan
             .layout
             .extend(Layout::new::<E>())
             .expect("the service's future fits into the address space");
-        // SAFETY: the header alone makes the layout not empty.
-        let block = NonNull::new(unsafe { alloc(layout) })
-            .unwrap_or_else(|| handle_alloc_error(layout))
-            .cast::<Header>();
-        // SAFETY: the block is new and the offset within it.
-        let slot: *mut E = unsafe { block.as_ptr().cast::<u8>().add(offset) }.cast();
-        // SAFETY: both places are laid out for what is written there.
+        let (memory, layout, block) = alloc_aligned(block);
+        let block = block.cast::<Header>();
+        // SAFETY: both places are within the block, laid out for what is written there.
         unsafe {
+            let slot: *mut E = block.as_ptr().cast::<u8>().add(offset).cast();
             slot.write(endpoint);
             block.write(Header {
-                plan: Arc::as_ptr(&plan),
+                plan: Arc::into_raw(plan),
                 live: Cell::new(0),
                 begun: Cell::new(0),
                 endpoint: slot,
+                memory,
+                layout,
+                is_started: false,
+                outcome: Outcome::Aborted,
+                bytes_out: 0,
                 exchange: Exchange::new(request),
+                watch: Watch::default(),
             });
         }
         Self {
-            frame: Frame {
-                block,
-                layout,
-                plan,
-                outcome: Outcome::Aborted,
-                bytes_out: 0,
-            },
-            // SAFETY: it is within the block.
-            endpoint: unsafe { NonNull::new_unchecked(slot) },
-            is_started: false,
+            frame: Frame { block },
             _owns: PhantomData,
         }
     }
 
     /// Runs the chain. A panic that comes out of it is how the request has ended.
+    #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result> {
-        let before = std::mem::replace(&mut self.frame.outcome, Outcome::Panic);
-        let polled = self.poll_levels(cx);
-        self.frame.outcome = before;
-        polled
-    }
-
-    fn poll_levels(&mut self, cx: &mut Context<'_>) -> Poll<Result> {
-        let block = self.frame.block;
+        let header = self.frame.block.as_ptr();
         // SAFETY: the block is ours, and level 0 exists: at least the endpoint's.
         unsafe {
-            let exchange = &raw mut (*block.as_ptr()).exchange;
-            if !std::mem::replace(&mut self.is_started, true) {
-                next::start(block, 0, exchange);
+            let before = mem::replace(&mut (*header).outcome, Outcome::Panic);
+            if !mem::replace(&mut (*header).is_started, true) {
+                next::start(self.frame.block, 0, &raw mut (*header).exchange);
             }
-            let done = ready!(next::poll(block, 0, cx));
-            next::drop_level(block, 0);
+            let polled = next::poll(self.frame.block, 0, cx);
+            (*header).outcome = before;
+            let done = ready!(polled);
+            next::drop_level(self.frame.block, 0);
             Poll::Ready(done)
         }
     }
 
     /// After it is ready: the exchange, and the service with what it has left there.
     pub(crate) fn parts(&mut self) -> (&mut Exchange, Pin<&mut E>) {
-        // SAFETY: no level is live, or it is forgotten and never run again. The endpoint does not
-        // move.
+        // SAFETY: no level is live, or it is forgotten and never run again. The endpoint is an `E`
+        // and does not move.
         unsafe {
-            let exchange = &mut (*self.frame.block.as_ptr()).exchange;
-            (exchange, Pin::new_unchecked(self.endpoint.as_mut()))
+            let header = self.frame.block.as_ptr();
+            let endpoint = (*header).endpoint.cast::<E>();
+            (&mut (*header).exchange, Pin::new_unchecked(&mut *endpoint))
         }
     }
 
@@ -260,4 +275,21 @@ impl<E> fmt::Debug for Running<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Running").finish_non_exhaustive()
     }
+}
+
+/// Memory for a block that begins at a multiple of [`ALIGN`]: what was allocated, its layout, and
+/// where the block begins.
+///
+/// Not an allocation of that alignment, because allocators have those from a slower place.
+#[inline]
+fn alloc_aligned(block: Layout) -> (NonNull<u8>, Layout, NonNull<u8>) {
+    let align = block.align().max(ALIGN);
+    let layout = Layout::from_size_align(block.size() + align - ALLOCATED, ALLOCATED)
+        .expect("a frame fits into the address space");
+    // SAFETY: the header alone makes the layout not empty.
+    let memory =
+        NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout));
+    let skipped = memory.addr().get().wrapping_neg() & (align - 1);
+    // SAFETY: it is a multiple of `ALLOCATED` below `align`, for which there is room.
+    (memory, layout, unsafe { memory.add(skipped) })
 }

@@ -6,15 +6,40 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, ready};
 
-use super::frame::Header;
-use super::plan::Level;
+use super::frame::{ALIGN, Header};
+use super::plan::{LEVELS_MAX, Level};
 use crate::{Done, Exchange, Exit, Outcome, Result};
+
+/// The block of a frame and one of its levels, in one word: each member's future holds some.
+#[derive(Clone, Copy)]
+struct Place(NonNull<u8>);
+
+impl Place {
+    /// The level after the last one, which the endpoint gets and never runs, may be taken for 0.
+    #[inline]
+    fn new(block: NonNull<Header>, level: usize) -> Self {
+        // SAFETY: within the header, which is larger than what it is aligned to.
+        Self(unsafe { block.cast::<u8>().add(level & (ALIGN - 1)) })
+    }
+
+    #[inline]
+    fn block(self) -> NonNull<Header> {
+        // SAFETY: back to where `new` came from.
+        unsafe { self.0.sub(self.level()) }.cast()
+    }
+
+    #[inline]
+    fn level(self) -> usize {
+        self.0.addr().get() & (ALIGN - 1)
+    }
+}
+
+const _: () = assert!(size_of::<Header>() >= ALIGN && LEVELS_MAX < ALIGN);
 
 /// The rest of the chain, to be [run](Self::run).
 #[must_use = "run it with `next.run(cx).await`, or answer with `cx.answer(...)`"]
 pub struct Next<'a> {
-    block: NonNull<Header>,
-    level: usize,
+    place: Place,
     _life: PhantomData<&'a mut ()>,
 }
 
@@ -54,18 +79,17 @@ impl<'a> Next<'a> {
         self.launch(cx)
     }
 
-    pub(super) const fn block(&self) -> NonNull<Header> {
-        self.block
+    pub(super) fn block(&self) -> NonNull<Header> {
+        self.place.block()
     }
 
     #[inline]
     fn launch<'b>(&mut self, cx: &'b mut Exchange) -> NextFuture<'b> {
         // SAFETY: the frame outlives `'a`, and this level exists: the endpoint's future, which is
         // the only one at the last level, does not run its `Next`.
-        unsafe { start(self.block, self.level, cx) };
+        unsafe { start(self.place.block(), self.place.level(), cx) };
         NextFuture {
-            block: self.block,
-            level: self.level,
+            place: self.place,
             _life: PhantomData,
         }
     }
@@ -73,15 +97,15 @@ impl<'a> Next<'a> {
 
 impl fmt::Debug for Next<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Next").field("level", &self.level).finish()
+        let level = self.place.level();
+        f.debug_struct("Next").field("level", &level).finish()
     }
 }
 
 /// The rest of the chain, running. It is ready when there is an answer, or an error.
 #[must_use = "a future does nothing unless it is awaited"]
 pub struct NextFuture<'a> {
-    block: NonNull<Header>,
-    level: usize,
+    place: Place,
     _life: PhantomData<&'a mut Exchange>,
 }
 
@@ -94,7 +118,7 @@ impl Future for NextFuture<'_> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result> {
         // SAFETY: the frame lives, and this is the one handle of this level.
-        unsafe { poll(self.block, self.level, cx) }
+        unsafe { poll(self.place.block(), self.place.level(), cx) }
     }
 }
 
@@ -102,14 +126,14 @@ impl Drop for NextFuture<'_> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: as in `poll`.
-        unsafe { drop_level(self.block, self.level) }
+        unsafe { drop_level(self.place.block(), self.place.level()) }
     }
 }
 
 impl fmt::Debug for NextFuture<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NextFuture")
-            .field("level", &self.level)
+            .field("level", &self.place.level())
             .finish_non_exhaustive()
     }
 }
@@ -150,8 +174,7 @@ pub(super) unsafe fn start(block: NonNull<Header>, at: usize, exchange: *mut Exc
             return;
         }
         let next = Next {
-            block,
-            level: at + 1,
+            place: Place::new(block, at + 1),
             _life: PhantomData,
         };
         let slot = block.as_ptr().cast::<u8>().add(level.offset);
