@@ -63,7 +63,12 @@ impl Remote {
     pub(super) fn remembered(&self, check: Check<'_>) -> Option<Decision> {
         let denials = self.denials.as_ref()?;
         let denial = denials.denial(check.into(), self.clock.now_us())?;
-        Some(decision(check, denial, Source::DenyCache))
+        Some(decision(
+            check,
+            denial.admitted,
+            denial.figures,
+            Source::DenyCache,
+        ))
     }
 
     /// Asks the store, whatever is remembered.
@@ -77,7 +82,7 @@ impl Remote {
                 } else if let Some(denials) = &self.denials {
                     denials.remember(request, &outcome, self.clock.now_us());
                 }
-                decision(check, outcome, Source::Store)
+                decision(check, outcome.admitted, outcome.figures, Source::Store)
             }
             Err(cause) => Decision::Unknown(self.doubt_one(check, cause)),
         }
@@ -208,12 +213,12 @@ impl Remote {
         };
         let request = Request::from(check);
         let share = request.rule.share(nodes.get());
-        let outcome = self.local.take(Request {
+        let (admitted, figures) = self.local.take(Request {
             rule: &share,
             ..request
         });
-        let state = State::new(share.capacity(), outcome.figures, Source::Local);
-        self.doubt(cause, Some((outcome.admitted, Some(state))))
+        let state = State::new(share.capacity(), figures, Source::Local);
+        self.doubt(cause, Some((admitted, Some(state))))
     }
 
     fn verdict_in_doubt(
