@@ -1,6 +1,7 @@
 //! What other crates see of an error, and what it sees of theirs.
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -57,6 +58,56 @@ fn a_problem_shows_a_programmer_what_it_shows_a_client() {
     let error = err!(NOT_FOUND, "canary").with("internal", "canary");
     let problem = error.problem().instance("/users/7");
     assert_eq!(format!("{problem:?}"), problem.to_string());
+}
+
+#[test]
+fn a_problem_looks_at_its_fields_as_often_however_many_there_are() {
+    /// Asked for its cause at the end of each look at the fields.
+    #[derive(Debug, Default)]
+    struct Root(Arc<AtomicUsize>);
+    impl fmt::Display for Root {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("root")
+        }
+    }
+    impl std::error::Error for Root {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            None
+        }
+    }
+    let keys = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let looks = |keys: &[&'static str]| {
+        let root = Root::default();
+        let looks = Arc::clone(&root.0);
+        let error = keys.iter().fold(Error::new(root), |e, key| e.public(key, 1));
+        assert_eq!(problem(&error)["fields"]["a"], 1);
+        looks.load(Ordering::Relaxed)
+    };
+    assert_eq!(looks(&keys[..1]), looks(&keys));
+
+    // If each field were looked for among those before it, this would take minutes.
+    let repeated = |error, key| (0..20_000).fold(error, |error: Error, _| error.public(key, 1));
+    let document = problem(&repeated(repeated(err!(NOT_FOUND), "first"), "second"));
+    for key in ["first", "second"] {
+        let values = document["fields"][key].as_array().map(Vec::len);
+        assert_eq!(values, Some(20_000), "{key}");
+    }
+}
+
+#[test]
+fn of_several_details_the_outermost_text_is_the_detail_and_the_others_are_fields() {
+    let error = err!(NOT_FOUND)
+        .public("detail", "inner")
+        .public("detail", "outer")
+        .public("detail", 7);
+    let document = problem(&error);
+    assert_eq!(document["detail"], "outer");
+    assert_eq!(document["fields"], json!({ "detail": ["inner", 7] }));
+
+    let number = problem(&err!(NOT_FOUND).public("detail", 7));
+    assert_eq!(number.get("detail"), None, "it is a text in RFC 9457");
+    assert_eq!(number["fields"], json!({ "detail": 7 }));
 }
 
 #[test]
