@@ -80,7 +80,9 @@ fn a_problem_looks_at_its_fields_as_often_however_many_there_are() {
     let looks = |keys: &[&'static str]| {
         let root = Root::default();
         let looks = Arc::clone(&root.0);
-        let error = keys.iter().fold(Error::new(root), |e, key| e.public(key, 1));
+        let error = keys
+            .iter()
+            .fold(Error::new(root), |e, key| e.public(key, 1));
         assert_eq!(problem(&error)["fields"]["a"], 1);
         looks.load(Ordering::Relaxed)
     };

@@ -1,12 +1,11 @@
 //! Where a report is written: escaped, bounded, and safe from the `Display` of others.
 
-#[cfg(feature = "std")]
-use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt::{self, Display, Write};
 use core::panic::Location;
 
 use super::escape::{self, Target};
+use crate::foreign::guarded;
 
 /// The most that a report has.
 pub(super) const MAX_REPORT_BYTES: usize = 256 * 1024;
@@ -150,29 +149,6 @@ fn put_before(digits: &mut [u8], end: usize, mut integer: u64) -> usize {
             return start;
         }
     }
-}
-
-/// Runs foreign code. `None` says that it panicked.
-#[cfg(feature = "std")]
-fn guarded<R>(run: impl FnOnce() -> R) -> Option<R> {
-    // What may be left half done is the output, and the report goes on after it.
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run))
-        .map_err(discard)
-        .ok()
-}
-
-/// Drops what `panic!` makes. The drop of anything else is foreign code, which may panic again.
-#[cfg(feature = "std")]
-fn discard(payload: Box<dyn core::any::Any + Send>) {
-    if !payload.is::<&'static str>() && !payload.is::<String>() {
-        core::mem::forget(payload);
-    }
-}
-
-#[cfg(not(feature = "std"))]
-#[expect(clippy::unnecessary_wraps, reason = "with `std` it can fail")]
-fn guarded<R>(run: impl FnOnce() -> R) -> Option<R> {
-    Some(run())
 }
 
 /// A `Sink` as a writer of one text.

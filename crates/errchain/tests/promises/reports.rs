@@ -184,6 +184,37 @@ fn an_error_that_is_its_own_source_has_a_report_with_an_end() {
 }
 
 #[test]
+fn a_source_that_panics_ends_the_chain_and_no_more() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("broken")]
+    struct Broken;
+    #[derive(Debug)]
+    struct PanicsWhenAsked(Broken);
+    impl fmt::Display for PanicsWhenAsked {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+    impl std::error::Error for PanicsWhenAsked {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            panic!("a source that panics")
+        }
+    }
+    let _quiet = crate::support::without_stacks();
+    let error = Error::from(PanicsWhenAsked(Broken))
+        .context("above")
+        .with("key", 1);
+    assert_eq!(format!("{error:#}"), "above: broken");
+    for output in outputs(&error) {
+        assert!(!output.is_empty());
+    }
+    assert!(format!("{error:?}").ends_with("key: 1"));
+    assert!(!error.is(&NOT_FOUND) && error.code().is_none());
+    assert_eq!(error.kind(), Kind::Unknown);
+    assert_eq!(error.root_cause().to_string(), "broken");
+}
+
+#[test]
 fn however_much_was_added_the_report_keeps_its_bounds_and_says_that_it_was_cut() {
     let mut error = err!("root");
     for _ in 0..20_000 {
