@@ -11,8 +11,9 @@ use crate::foreign::guarded;
 pub(super) const MAX_REPORT_BYTES: usize = 256 * 1024;
 /// The most that a report has of one text. Beyond it the text is cut, and says so.
 pub(super) const MAX_TEXT_BYTES: usize = 4 * 1024;
-/// What has to be left for one more item: a text, a location, and all that stands around them.
-const ITEM_BYTES: usize = 2 * MAX_TEXT_BYTES;
+/// What has to be left for one more item: four texts, which is what a frame has, and all that stands
+/// around them.
+const ITEM_BYTES: usize = 5 * MAX_TEXT_BYTES;
 
 /// A buffer that every part of a report goes through. It never fails, so that the parts need not
 /// either.
@@ -203,6 +204,51 @@ impl Write for Bounded<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_largest_item_fits_where_there_is_room_for_one() {
+        let mut sink = Sink::json();
+        sink.raw(&"x".repeat(MAX_REPORT_BYTES - ITEM_BYTES));
+        assert!(sink.has_room());
+        // A frame has the most texts.
+        for member in ["function", "file", "module", "build_id"] {
+            sink.raw(",\"");
+            sink.raw(member);
+            sink.raw("\":\"");
+            sink.text(&"y".repeat(MAX_TEXT_BYTES + 1));
+            sink.raw("\"");
+        }
+        for _ in 0..2 {
+            sink.raw(",\"a number\":");
+            sink.integer(u64::MAX);
+        }
+        sink.raw("}],\"is_cut\":true}");
+        let report = sink.finish();
+        assert!(report.len() <= MAX_REPORT_BYTES, "{}", report.len());
+    }
+
+    #[test]
+    fn a_text_has_its_bound_whatever_is_in_it() {
+        const MARK: usize = "… (cut at 4096 bytes)".len();
+        for part in ["a", "\0", "\u{85}", "é", "\u{2028}", "\u{1F600}", "\""] {
+            for bytes in 1..7 * MAX_TEXT_BYTES / 6 {
+                // All lengths around those where something is decided, and some in between.
+                let near = |bound: usize| bytes.abs_diff(bound) < 8;
+                let is_looked_at =
+                    bytes % 97 == 0 || (1..=6).any(|escaped| near(MAX_TEXT_BYTES / escaped));
+                if !is_looked_at {
+                    continue;
+                }
+                for mut sink in [Sink::line(), Sink::json()] {
+                    sink.text(&part.repeat(bytes / part.len()));
+                    let written = sink.finish();
+                    let is_cut = written.ends_with("bytes)");
+                    let most = MAX_TEXT_BYTES + if is_cut { MARK } else { 0 };
+                    assert!(written.len() <= most, "{part:?}, {bytes} bytes");
+                }
+            }
+        }
+    }
 
     #[test]
     fn integers_are_written_as_display_writes_them() {
