@@ -215,6 +215,20 @@ fn the_kinds_of_foreign_errors_are_known() {
             Kind::Unavailable,
         ),
         (
+            database("08006", sqlx::error::ErrorKind::Other),
+            Kind::Unavailable,
+        ),
+        (
+            database("53300", sqlx::error::ErrorKind::Other),
+            Kind::Unavailable,
+        ),
+        (
+            database("40P01", sqlx::error::ErrorKind::Other),
+            Kind::Aborted,
+        ),
+        (Error::from(sqlx::Error::PoolClosed), Kind::Unavailable),
+        (Error::from(sqlx::Error::WorkerCrashed), Kind::Unavailable),
+        (
             database("57014", sqlx::error::ErrorKind::Other),
             Kind::DeadlineExceeded,
         ),
@@ -224,6 +238,19 @@ fn the_kinds_of_foreign_errors_are_known() {
         ),
         (database("é", sqlx::error::ErrorKind::Other), Kind::Unknown),
         (redis(Redis::Server(Server::BusyLoading)), Kind::Unavailable),
+        (redis(Redis::Server(Server::ClusterDown)), Kind::Unavailable),
+        (redis(Redis::Server(Server::MasterDown)), Kind::Unavailable),
+        (redis(Redis::Server(Server::TryAgain)), Kind::Unavailable),
+        (redis(Redis::Server(Server::ReadOnly)), Kind::Unavailable),
+        (
+            redis(Redis::MasterNameNotFoundBySentinel),
+            Kind::Unavailable,
+        ),
+        (
+            redis(Redis::NoValidReplicasFoundBySentinel),
+            Kind::Unavailable,
+        ),
+        (redis(Redis::ClusterConnectionNotFound), Kind::Unavailable),
         (redis(Redis::Server(Server::NoPerm)), Kind::Internal),
         (redis(Redis::Parse), Kind::Internal),
         (
@@ -359,12 +386,25 @@ fn an_event_has_opentelemetrys_names_and_the_level_it_was_given() {
             error.emit(level);
         }
         err!(NOT_FOUND).emit(Level::WARN);
+        err!(BUSY).emit(Level::WARN);
+        err!("text").context("above").emit(Level::WARN);
+        err!("number {}", 1).emit(Level::WARN);
+        BUSY.err().emit(Level::WARN);
     });
     let events = recorder.0.lock().expect("nobody panics under the lock");
     let levels: Vec<_> = events.iter().map(|(level, _)| *level).collect();
     assert_eq!(
         levels,
-        [Level::ERROR, Level::WARN, Level::INFO, Level::WARN]
+        [
+            Level::ERROR,
+            Level::WARN,
+            Level::INFO,
+            Level::WARN,
+            Level::WARN,
+            Level::WARN,
+            Level::WARN,
+            Level::WARN
+        ]
     );
 
     let (_, event) = &events[0];
@@ -383,4 +423,10 @@ fn an_event_has_opentelemetrys_names_and_the_level_it_was_given() {
     assert_eq!(fields[0], json!({ "key": "user_id", "value": 7 }));
     assert!(!event.to_string().contains("canary"));
     assert_eq!(events[3].1["error.type"], "user/NOT_FOUND");
+    assert_eq!(events[3].1["error.retryable"], false);
+    assert_eq!(events[4].1["error.retryable"], true);
+    // Of one made here it does not matter how, or what was added to it.
+    for event in &events[3..] {
+        assert_eq!(event.1["exception.type"], "errchain::Error");
+    }
 }
