@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use errchain::{Audience, Error, Kind, Sensitive, Value, code, err};
+use errchain::{Audience, Code, Error, Kind, Retry, Sensitive, Value, code, err};
 
 code!(NOT_FOUND: "user", "NOT_FOUND", Kind::NotFound, "User not found");
 
@@ -75,10 +75,49 @@ fn without_a_code_nothing_is_the_clients_fault() {
     }
 }
 
+#[test]
+fn a_client_is_told_no_more_of_a_kind_than_that_the_server_is_to_blame() {
+    for (kind, title) in [
+        (std::io::ErrorKind::NotFound, "Something went wrong"),
+        (std::io::ErrorKind::StorageFull, "Something went wrong"),
+        (std::io::ErrorKind::InvalidData, "Something went wrong"),
+        (std::io::ErrorKind::TimedOut, "The service took too long"),
+        (std::io::ErrorKind::ConnectionRefused, "The service is busy"),
+        (
+            std::io::ErrorKind::Unsupported,
+            "The service does not offer this",
+        ),
+    ] {
+        let error = Error::from(std::io::Error::from(kind));
+        let text = error.report().audience(Audience::Client).to_string();
+        assert_eq!(text, title, "{kind}");
+    }
+}
+
+#[test]
+fn json_says_how_to_retry_and_after_how_many_seconds() {
+    let after = std::time::Duration::from_millis(1_500);
+    for (retry, shown) in [
+        (Retry::Never, r#""retry":"never","chain""#),
+        (Retry::Immediate, r#""retry":"immediate","chain""#),
+        (Retry::Backoff, r#""retry":"backoff","chain""#),
+        (
+            Retry::After(after),
+            r#""retry":"after","retry_after_seconds":1.5,"chain""#,
+        ),
+    ] {
+        let code = Code::new("test", "CODE", Kind::Internal, "Title").with_retry(retry);
+        let error = err!("root").with_code(Box::leak(Box::new(code)));
+        let json = error.report().json().to_string();
+        assert!(json.contains(shown), "{json}");
+    }
+}
+
 /// Shows itself in a way that no report should have to suffer.
 #[derive(Debug, Clone, Copy)]
 enum Hostile {
     Panics,
+    PanicsAgain,
     Fails,
     HasNoEnd,
     IsHuge,
@@ -89,6 +128,7 @@ impl fmt::Display for Hostile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Panics => panic!("a Display that panics"),
+            Self::PanicsAgain => std::panic::panic_any(PanicsWhenDropped),
             Self::Fails => Err(fmt::Error),
             Self::HasNoEnd => loop {
                 f.write_str("and on ")?;
@@ -103,10 +143,20 @@ impl fmt::Display for Hostile {
 
 impl std::error::Error for Hostile {}
 
+/// What a panic may carry.
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("a panic that panics when it is dropped")
+    }
+}
+
 #[test]
 fn a_hostile_display_spoils_its_own_text_and_no_more() {
     for (hostile, said) in [
         (Hostile::Panics, "<display panicked>"),
+        (Hostile::PanicsAgain, "<display panicked>"),
         (Hostile::Fails, "<display failed>"),
         (Hostile::HasNoEnd, "(cut at 4096 bytes)"),
         (Hostile::IsHuge, "(cut at 4096 bytes)"),
@@ -181,6 +231,7 @@ fn an_error_that_is_its_own_source_has_a_report_with_an_end() {
     for output in outputs(&error) {
         assert!(output.len() < 4_096, "{output}");
     }
+    assert_eq!(format!("{error:#}").matches("round").count(), 64);
 }
 
 #[test]
