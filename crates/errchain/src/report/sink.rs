@@ -227,6 +227,7 @@ mod tests {
         assert!(report.len() <= MAX_REPORT_BYTES, "{}", report.len());
     }
 
+    #[cfg_attr(miri, ignore = "it is slow, and nothing here is unsafe")]
     #[test]
     fn a_text_has_its_bound_whatever_is_in_it() {
         const MARK: usize = "… (cut at 4096 bytes)".len();

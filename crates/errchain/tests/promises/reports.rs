@@ -1,8 +1,9 @@
 //! Reports: for whom, in what bounds, and what hostile values can do to them.
 
 use std::fmt;
+use std::time::Duration;
 
-use errchain::{Audience, Code, Error, Kind, Retry, Sensitive, Value, code, err};
+use errchain::{Audience, Error, Kind, Retry, Sensitive, Value, code, err};
 
 code!(NOT_FOUND: "user", "NOT_FOUND", Kind::NotFound, "User not found");
 
@@ -96,18 +97,20 @@ fn a_client_is_told_no_more_of_a_kind_than_that_the_server_is_to_blame() {
 
 #[test]
 fn json_says_how_to_retry_and_after_how_many_seconds() {
-    let after = std::time::Duration::from_millis(1_500);
-    for (retry, shown) in [
-        (Retry::Never, r#""retry":"never","chain""#),
-        (Retry::Immediate, r#""retry":"immediate","chain""#),
-        (Retry::Backoff, r#""retry":"backoff","chain""#),
+    code!(NEVER: "test", "NEVER", Kind::Internal, "Title");
+    code!(AT_ONCE: "test", "AT_ONCE", Kind::Internal, "Title", retry = Retry::Immediate);
+    code!(PAUSING: "test", "PAUSING", Kind::Internal, "Title", retry = Retry::Backoff);
+    code!(LATER: "test", "LATER", Kind::Internal, "Title",
+        retry = Retry::After(Duration::from_millis(1_500)));
+    for (error, shown) in [
+        (err!(NEVER), r#""retry":"never","chain""#),
+        (err!(AT_ONCE), r#""retry":"immediate","chain""#),
+        (err!(PAUSING), r#""retry":"backoff","chain""#),
         (
-            Retry::After(after),
+            err!(LATER),
             r#""retry":"after","retry_after_seconds":1.5,"chain""#,
         ),
     ] {
-        let code = Code::new("test", "CODE", Kind::Internal, "Title").with_retry(retry);
-        let error = err!("root").with_code(Box::leak(Box::new(code)));
         let json = error.report().json().to_string();
         assert!(json.contains(shown), "{json}");
     }
