@@ -205,6 +205,7 @@ impl Write for Bounded<'_> {
 mod tests {
     use super::*;
 
+    #[cfg_attr(miri, ignore = "it is slow, and nothing here is unsafe")]
     #[test]
     fn the_largest_item_fits_where_there_is_room_for_one() {
         let mut sink = Sink::json();
