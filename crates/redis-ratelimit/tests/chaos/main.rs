@@ -2,6 +2,7 @@
 
 mod breaker;
 mod network;
+mod processes;
 mod server;
 mod state;
 

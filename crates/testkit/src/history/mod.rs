@@ -40,14 +40,14 @@ pub struct Call<Op> {
 /// let call = |op, called, returned| Call { op, called, returned: Some(returned) };
 ///
 /// let overlapping = [call(1, 0, 9), call(0, 1, 2)];
-/// assert_eq!(linearize(&overlapping, 0, count), Some(vec![1, 0]));
+/// assert_eq!(linearize(&overlapping, &0, count), Some(vec![1, 0]));
 ///
 /// let one_after_the_other = [call(1, 0, 1), call(0, 2, 3)];
-/// assert_eq!(linearize(&one_after_the_other, 0, count), None);
+/// assert_eq!(linearize(&one_after_the_other, &0, count), None);
 /// ```
 pub fn linearize<State, Op>(
     calls: &[Call<Op>],
-    start: State,
+    start: &State,
     apply: impl Fn(&State, &Op) -> Option<State>,
 ) -> Option<Vec<usize>>
 where

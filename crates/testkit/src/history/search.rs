@@ -15,11 +15,11 @@ pub(super) struct Search<'a, Op, Apply> {
 /// A set of calls, a bit for each.
 type Set = Vec<u64>;
 
-/// A state that some calls have led to, and how far those are tried that may come next.
+/// A state that some calls have led to, and those that may come next and are not tried yet, each
+/// with what it leads to.
 struct Step<State> {
-    state: State,
     done: Set,
-    candidates: std::vec::IntoIter<usize>,
+    next: std::vec::IntoIter<(usize, State)>,
 }
 
 impl<'a, Op, Apply> Search<'a, Op, Apply> {
@@ -33,7 +33,7 @@ impl<'a, Op, Apply> Search<'a, Op, Apply> {
         }
     }
 
-    pub(super) fn run<State>(&self, start: State) -> Option<Vec<usize>>
+    pub(super) fn run<State>(&self, start: &State) -> Option<Vec<usize>>
     where
         State: Clone + Eq + Hash,
         Apply: Fn(&State, &Op) -> Option<State>,
@@ -46,41 +46,47 @@ impl<'a, Op, Apply> Search<'a, Op, Apply> {
             if self.are_all_answered_in(&step.done) {
                 return Some(order);
             }
-            let Some(next) = step.candidates.next() else {
+            let Some((next, state)) = step.next.next() else {
                 steps.pop();
                 order.pop();
-                continue;
-            };
-            let Some(state) = (self.apply)(&step.state, &self.calls[next].op) else {
                 continue;
             };
             let mut done = step.done.clone();
             done[next / 64] |= 1 << (next % 64);
             if seen.insert((done.clone(), state.clone())) {
                 order.push(next);
-                steps.push(self.step(state, done));
+                steps.push(self.step(&state, done));
             }
         }
         None
     }
 
     /// Those may come next before whose call no other one has returned that is still to come.
-    fn step<State>(&self, state: State, done: Set) -> Step<State> {
+    ///
+    /// First those that change nothing, because they stand in nobody's way, and last those without
+    /// a return, because they may never be needed.
+    fn step<State>(&self, state: &State, done: Set) -> Step<State>
+    where
+        State: Eq,
+        Apply: Fn(&State, &Op) -> Option<State>,
+    {
+        let call = |index: &usize| &self.calls[*index];
         let to_come = || {
-            self.by_call
-                .iter()
-                .filter(|index| !contains(&done, **index))
+            let all = self.by_call.iter().copied();
+            all.filter(|index| !contains(&done, *index))
         };
-        let first_return = to_come()
-            .filter_map(|index| self.calls[*index].returned)
-            .min();
-        let may_be_next =
-            |index: &&usize| first_return.is_none_or(|first| self.calls[**index].called <= first);
-        let candidates: Vec<_> = to_come().take_while(may_be_next).copied().collect();
+        let returns = to_come().filter_map(|index| call(&index).returned);
+        let first_return = returns.min().unwrap_or(u64::MAX);
+        let may_be_next = to_come().take_while(|index| call(index).called <= first_return);
+        let leads_to = |index| Some((index, (self.apply)(state, &call(&index).op)?));
+        let mut next: Vec<_> = may_be_next.filter_map(leads_to).collect();
+        next.sort_by_key(|(index, after)| {
+            let changes = after != state;
+            (changes, call(index).returned.unwrap_or(u64::MAX))
+        });
         Step {
-            state,
             done,
-            candidates: candidates.into_iter(),
+            next: next.into_iter(),
         }
     }
 

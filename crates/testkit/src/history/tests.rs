@@ -23,7 +23,7 @@ fn take(left: u32, take: Take) -> Option<u32> {
 }
 
 fn search(calls: &[Call<Take>]) -> Option<Vec<usize>> {
-    linearize(calls, 3, |left, op| take(*left, *op))
+    linearize(calls, &3, |left, op| take(*left, *op))
 }
 
 /// Whether an order is one: each call in it once, all that returned are in it, none comes after
@@ -145,7 +145,7 @@ fn a_history_of_many_calls_that_hardly_overlap_is_searched_in_no_time() {
             returned: Some(index / 2 * 10 + 9),
         })
         .collect();
-    let order = linearize(&calls, 0, |state, told| {
+    let order = linearize(&calls, &0, |state, told| {
         (state == told).then_some(state + 1)
     });
     let expected: Vec<_> = (0..500).map(|index| index ^ 1).collect();
