@@ -52,5 +52,5 @@ pub use proxy::{Link, Proxy};
 #[cfg(feature = "postgres")]
 pub use servers::Postgres;
 #[cfg(feature = "redis")]
-pub use servers::{Cluster, Redis, Sentinel};
+pub use servers::{Cluster, Redis, Sentinel, SlotMove};
 pub use wait::{Condition, wait_for};
