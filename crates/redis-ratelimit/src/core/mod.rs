@@ -156,6 +156,15 @@ impl Rule {
         })
     }
 
+    /// What is left, for a check that would be admitted.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn look(&self, stored: Option<Stored>, now: u64) -> Figures {
+        with_algorithm!(self, algorithm => {
+            let (seen, _) = algorithm.see(stored.as_ref(), now);
+            figures(algorithm, seen, 0)
+        })
+    }
+
     /// Consumes `cost` units that somebody else has admitted, as far as there are any left.
     pub(crate) fn charge(&self, stored: Option<Stored>, now: u64, cost: u32) -> Stored {
         with_algorithm!(self, algorithm => {

@@ -6,8 +6,12 @@ mod coalescer;
 #[cfg(feature = "redis")]
 mod deny_cache;
 #[cfg(feature = "redis")]
+mod lane;
+#[cfg(feature = "redis")]
 mod lease;
 mod operations;
+#[cfg(feature = "cluster")]
+mod parts;
 mod permit;
 #[cfg(feature = "redis")]
 mod remote;
