@@ -73,13 +73,13 @@ async fn a_cluster_is_one_store_whichever_node_has_a_key() {
                 (u64::from(one.is_admitted()), u64::from(all.is_admitted()))
             });
         }
-        let (mut ones, mut alls) = (0, 0);
+        let (mut ones, mut whole) = (0, 0);
         for (one, all) in tasks.join_all().await {
             ones += one;
-            alls += all;
+            whole += all;
         }
-        assert_eq!(ones + alls, 50, "{key}");
-        for (policy, used) in policies.iter().zip([ones + alls, alls, alls]) {
+        assert_eq!(ones + whole, 50, "{key}");
+        for (policy, used) in policies.iter().zip([ones + whole, whole, whole]) {
             let check = check(policy, key);
             let left = limiters[0].peek(check).await.expect("an answer").remaining;
             assert_eq!(left, u64::from(policy.limit()) - used, "{key} {policy:?}");
