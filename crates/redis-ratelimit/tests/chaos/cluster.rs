@@ -8,7 +8,7 @@ use redis_ratelimit::{
     Applied, Check, Concurrency, Decision, FailurePolicy, FaultKind, Limiter, Policy, Quota,
     RedisStore,
 };
-use testkit::{Cluster, wait_for};
+use testkit::{Cluster, Link, Proxy, Redis, wait_for};
 
 use crate::{BUDGET, PATIENCE, SLACK, as_limited_user, fault};
 
@@ -73,13 +73,13 @@ async fn a_cluster_is_one_store_whichever_node_has_a_key() {
                 (u64::from(one.is_admitted()), u64::from(all.is_admitted()))
             });
         }
-        let (mut ones, mut whole) = (0, 0);
+        let (mut ones, mut together) = (0, 0);
         for (one, all) in tasks.join_all().await {
             ones += one;
-            whole += all;
+            together += all;
         }
-        assert_eq!(ones + whole, 50, "{key}");
-        for (policy, used) in policies.iter().zip([ones + whole, whole, whole]) {
+        assert_eq!(ones + together, 50, "{key}");
+        for (policy, used) in policies.iter().zip([ones + together, together, together]) {
             let check = check(policy, key);
             let left = limiters[0].peek(check).await.expect("an answer").remaining;
             assert_eq!(left, u64::from(policy.limit()) - used, "{key} {policy:?}");
@@ -165,6 +165,140 @@ async fn limits_of_different_nodes_are_taken_all_or_none_and_the_verdict_says_th
     for (other, expected) in others.into_iter().zip([8, 8]) {
         assert_eq!(other.await.expect("an answer").remaining, expected);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs redis-server"]
+async fn what_denied_verdicts_have_taken_on_other_nodes_is_given_back_whoever_asks_meanwhile() {
+    let cluster = Cluster::start(&[]).expect("a cluster");
+    let limiters = [(); 2].map(|()| with_budget(store(&cluster), PATIENCE));
+    let keys = keys(&cluster);
+    let policies = [
+        per_day("api", 60),
+        per_day("api", 40),
+        per_day("api", 1_000),
+    ];
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 0..16 {
+        let (limiter, keys, policies) =
+            (limiters[task % 2].clone(), keys.clone(), policies.clone());
+        tasks.spawn(async move {
+            let mut admitted = 0;
+            for _ in 0..20 {
+                let checks = [0, 1, 2].map(|nth| check(&policies[nth], &keys[nth]));
+                let verdict = limiter.check_all(&checks).await;
+                assert!(
+                    verdict.doubt().is_none() && !verdict.is_atomic(),
+                    "{verdict:?}"
+                );
+                admitted += u64::from(verdict.is_admitted());
+            }
+            admitted
+        });
+    }
+    let admitted: u64 = tasks.join_all().await.into_iter().sum();
+    assert!((1..=40).contains(&admitted), "{admitted}");
+    for (policy, key) in policies.iter().zip(&keys) {
+        let left = limiters[0].peek(check(policy, key)).await;
+        let used = u64::from(policy.limit()) - left.expect("an answer").remaining;
+        assert_eq!(used, admitted, "{policy:?}");
+    }
+}
+
+/// A proxy in front of each node, by which its cluster knows it.
+async fn behind_proxies(cluster: &Cluster) -> Vec<Proxy> {
+    let proxy = |node: &Redis| {
+        let proxy = Proxy::to(node.addr()).expect("a port");
+        let client = redis::Client::open(node.url()).expect("a URL");
+        let mut connection = client.get_connection().expect("the server answers");
+        // The nodes reach each other as before.
+        for (setting, port) in [
+            ("cluster-announce-bus-port", node.addr().port() + 10_000),
+            ("cluster-announce-port", proxy.addr().port()),
+        ] {
+            let mut config = redis::cmd("CONFIG");
+            config.arg("SET").arg(setting).arg(port);
+            config.exec(&mut connection).expect("a setting");
+        }
+        proxy
+    };
+    let proxies: Vec<_> = cluster.nodes().iter().map(proxy).collect();
+    for node in cluster.nodes() {
+        let client = redis::Client::open(node.url()).expect("a URL");
+        let mut connection = client.get_connection().expect("the server answers");
+        let mut is_known = async || {
+            let mut nodes = redis::cmd("CLUSTER");
+            let nodes: String = nodes.arg("NODES").query(&mut connection).expect("a reply");
+            let is_known = |proxy: &Proxy| nodes.contains(&format!("{}@", proxy.addr()));
+            if proxies.iter().all(is_known) {
+                Ok(())
+            } else {
+                Err(nodes)
+            }
+        };
+        wait_for(async || is_known().await, PATIENCE).await;
+    }
+    proxies
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn a_link_to_a_node_that_fails_is_what_it_is_to_a_single_server() {
+    let cluster = Cluster::start(&[]).expect("a cluster");
+    let [key, ..] = keys(&cluster);
+    let proxies = behind_proxies(&cluster).await;
+    let urls = proxies
+        .iter()
+        .map(|proxy| format!("redis://{}", proxy.addr()));
+    let urls: Vec<_> = urls.collect();
+    let policy = plenty("api");
+    let direct = with_budget(RedisStore::cluster(&urls).expect("URLs"), PATIENCE);
+    let used = async || {
+        let left = direct.peek(check(&policy, &key)).await;
+        u64::from(PLENTY) - left.expect("an answer").remaining
+    };
+    for link in [Link::LoseReplies, Link::Reset, Link::CutReplyAfter(3)] {
+        let limiter = with_budget(RedisStore::cluster(&urls).expect("URLs"), BUDGET);
+        let peek = async || limiter.peek(check(&policy, &key)).await;
+        wait_for(peek, PATIENCE).await;
+        let before = used().await;
+        proxies[0].set(link);
+        let asked = Instant::now();
+        let decision = limiter.check(check(&policy, &key)).await;
+        assert!(
+            asked.elapsed() < BUDGET + SLACK,
+            "{link:?}: {:?}",
+            asked.elapsed()
+        );
+        proxies[0].set(Link::Pass);
+        // A request that may have been carried out is not sent again, to nobody.
+        let told = match &decision {
+            Decision::Allowed(_) => Applied::No,
+            decision => fault(decision).1,
+        };
+        wait_for(peek, PATIENCE).await;
+        wait_for(async || direct.peek(check(&policy, &key)).await, PATIENCE).await;
+        let charged = used().await - before;
+        match told {
+            Applied::No => assert_eq!(charged, u64::from(decision.is_admitted()), "{link:?}"),
+            Applied::Maybe => assert!(charged <= 1, "{link:?}: {charged}"),
+        }
+    }
+    // The network forgets the connection: a new one within two budgets.
+    let limiter = with_budget(RedisStore::cluster(&urls).expect("URLs"), BUDGET);
+    let is_decided = async || match limiter.check(check(&policy, &key)).await {
+        Decision::Unknown(doubt) => Err(doubt),
+        _ => Ok(()),
+    };
+    wait_for(is_decided, PATIENCE).await;
+    proxies[0].orphan();
+    let forgotten = Instant::now();
+    wait_for(is_decided, PATIENCE).await;
+    assert!(
+        forgotten.elapsed() < 2 * BUDGET + SLACK,
+        "{:?}",
+        forgotten.elapsed()
+    );
 }
 
 /// So many units that nobody waits for one, and none comes back while a test runs.
@@ -358,6 +492,27 @@ async fn a_cluster_that_is_away_costs_the_budget_and_then_nothing() {
         last = Some(fault(&decision).0);
     }
     assert_eq!(last, Some(FaultKind::BreakerOpen));
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn a_cluster_that_has_just_been_found_away_costs_no_budget() {
+    let mut cluster = Cluster::start(&[]).expect("a cluster");
+    for node in cluster.nodes_mut() {
+        node.kill9();
+    }
+    // Less than there is between two looks at who serves what, so that who waits for one is late.
+    let limiter = with_budget(store(&cluster), Duration::from_millis(95));
+    let policy = per_day("api", 10);
+    let mut kinds = Vec::new();
+    for _ in 0..4 {
+        kinds.push(fault(&limiter.check(check(&policy, "key")).await).0);
+    }
+    let late = kinds
+        .iter()
+        .filter(|kind| **kind == FaultKind::Timeout)
+        .count();
+    assert!(late <= 1, "{kinds:?}");
 }
 
 #[tokio::test]

@@ -51,6 +51,7 @@ struct Nodes {
 /// Finding out who serves what.
 #[derive(Debug, Clone)]
 struct Look {
+    /// It may wait for its time.
     is_under_way: bool,
     next: Instant,
     /// Why the last one has found out nothing.
@@ -114,9 +115,15 @@ impl Cluster {
         }
     }
 
-    /// Who serves a slot, by what is found out about it now.
+    /// Who serves a slot, by what is found out about it now or was a moment ago.
     async fn find(self: &Arc<Self>, slot: Option<u16>) -> RedisResult<Guard> {
-        let look = self.looked().await;
+        let last = self.look.borrow().clone();
+        let look = if last.next > Instant::now() {
+            self.look_again();
+            last
+        } else {
+            self.looked().await
+        };
         self.guard_if_known(slot).ok_or_else(|| {
             let nobody = || {
                 let kind = ErrorKind::Server(ServerErrorKind::ClusterDown);
