@@ -69,6 +69,22 @@ pub fn reads() -> Boxed {
     })
 }
 
+/// As `reads`, with a document of its own for what a member says of the body.
+pub fn reads_and_tells() -> Boxed {
+    service(async |request| {
+        let Err(error) = request.into_body().collect().await else {
+            return (StatusCode::OK, "text/plain", "ok");
+        };
+        let found = middleware_chain::Error::find(&*error);
+        let status = found.map(middleware_chain::Error::status_code);
+        (
+            status.unwrap_or(StatusCode::BAD_REQUEST),
+            "application/problem+json",
+            "its own",
+        )
+    })
+}
+
 /// One frame, then nothing for ever.
 #[derive(Debug, Clone, Copy)]
 pub struct Stalled;
