@@ -11,7 +11,7 @@ use http::{HeaderValue, Request, Response, StatusCode, request, response};
 use tokio::time::Instant;
 
 use crate::body::{BodyRules, Meter};
-use crate::{Error, Exit, Outcome};
+use crate::{Error, Exit, Outcome, raw};
 
 /// One request and its response, while they pass the chain.
 ///
@@ -262,16 +262,11 @@ impl Exchange {
     /// Gives the request to the service, and keeps its first line.
     #[inline]
     pub(crate) fn take_request<B>(&mut self, body: B) -> Request<B> {
-        let mut request = Request::new(body);
-        *request.method_mut() = self.request.method.clone();
-        *request.uri_mut() = self.request.uri.clone();
-        *request.version_mut() = self.request.version;
-        *request.headers_mut() = mem::take(&mut self.request.headers);
-        *request.extensions_mut() = mem::take(&mut self.request.extensions);
-        request
+        Request::from_parts(raw::take_head(&mut self.request), body)
     }
 
     /// Puts in what the service has answered: what an earlier run has ended in is over.
+    #[inline]
     pub(crate) fn set_response(&mut self, parts: response::Parts) -> Done {
         self.response = Some(parts);
         self.own_body = None;

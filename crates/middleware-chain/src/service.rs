@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, response};
 use http_body::Body as HttpBody;
 use tower_service::Service;
 
@@ -120,21 +120,19 @@ where
     type Output = Result<Response<ResponseBody<R>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let response = match &mut self.get_mut().0 {
-            Way::Service(running) => ready!(poll(running, cx, ResponseBody::foreign)),
-            Way::Layered(running) => {
-                ready!(poll::<Rest, _, Body, R>(running, cx, ResponseBody::boxed))
-            }
-        };
-        Poll::Ready(Ok(response))
+        match &mut self.get_mut().0 {
+            Way::Service(running) => poll(running, cx, ResponseBody::foreign),
+            Way::Layered(running) => poll::<Rest, _, Body, R>(running, cx, ResponseBody::boxed),
+        }
     }
 }
 
+#[inline]
 fn poll<S, F, B, R>(
     running: &mut Option<Running<Call<S, F, B>>>,
     cx: &mut Context<'_>,
-    wrap: fn(B) -> ResponseBody<R>,
-) -> Poll<Response<ResponseBody<R>>>
+    wrap: impl FnOnce(B) -> ResponseBody<R>,
+) -> Poll<Result<Response<ResponseBody<R>>, Infallible>>
 where
     S: 'static,
     F: 'static,
@@ -149,10 +147,11 @@ where
         let _ = way.parts().0.fail(error);
     }
     let running = running.take().expect("it was there a moment ago");
-    Poll::Ready(finish(running, wrap))
+    Poll::Ready(Ok(finish(running, wrap)))
 }
 
 /// Puts head and body together, and the frame beside the body, if somebody waits for the end.
+#[inline]
 pub(crate) fn finish<S, F, B, R>(
     mut running: Running<Call<S, F, B>>,
     wrap: impl FnOnce(B) -> ResponseBody<R>,
@@ -168,12 +167,7 @@ where
     let (exchange, call) = running.parts();
     let foreign = call.finish();
     let own = exchange.own_body.take();
-    // Only a `Done` of another request can get this far without a head.
-    let head = exchange.response.take().unwrap_or_else(|| {
-        let mut response = Response::new(());
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        response.into_parts().0
-    });
+    let head = exchange.response.take().unwrap_or_else(no_head);
     let body = match (own, foreign) {
         (None, Some(body)) => wrap(body),
         (own, _) => ResponseBody::own(own.unwrap_or_default()),
@@ -186,6 +180,14 @@ where
     let length = body.size_hint().exact();
     let ending = Ending::new(frame, &head, length);
     Response::from_parts(head, body.end_with(ending))
+}
+
+/// Only a `Done` of another request can get this far.
+#[cold]
+fn no_head() -> response::Parts {
+    let mut response = Response::new(());
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.into_parts().0
 }
 
 impl<S, F, R> fmt::Debug for ResponseFuture<S, F, R> {

@@ -15,7 +15,8 @@ pub(crate) struct Watch {
     outcome: Option<Outcome>,
     is_polling: bool,
     pub(super) catches_panics: bool,
-    pub(super) timer: Option<Timer>,
+    /// Boxed, because few have one, and every frame has the room.
+    pub(super) timer: Option<Box<Timer>>,
 }
 
 /// Ends the request with the body of its response, exactly once: when it is dropped.
@@ -37,7 +38,7 @@ impl Ending {
         let rules = &exchange.body_rules;
         let deadline = exchange.deadline().filter(|_| rules.has_deadline);
         let timer = (rules.response_idle.is_some() || deadline.is_some())
-            .then(|| Timer::new(rules.response_idle, deadline));
+            .then(|| Box::new(Timer::new(rules.response_idle, deadline)));
         let watch = Watch {
             sent: 0,
             length: if has_no_body {

@@ -28,10 +28,10 @@ pub(super) struct Header {
     endpoint: *mut dyn Endpoint,
     /// What was allocated. The block begins in it where it is aligned.
     memory: NonNull<u8>,
-    layout: Layout,
-    is_started: bool,
-    outcome: Outcome,
+    allocated: usize,
     bytes_out: u64,
+    outcome: Outcome,
+    is_started: bool,
     pub(super) exchange: Exchange,
     /// Of the body that goes out.
     watch: Watch,
@@ -178,7 +178,9 @@ impl Drop for Frame {
                     (&raw mut (*header).exchange).drop_in_place();
                     (&raw mut (*header).watch).drop_in_place();
                     drop(Arc::from_raw((*header).plan));
-                    dealloc((*header).memory.as_ptr(), (*header).layout);
+                    let (memory, allocated) = ((*header).memory, (*header).allocated);
+                    let layout = Layout::from_size_align_unchecked(allocated, ALLOCATED);
+                    dealloc(memory.as_ptr(), layout);
                 }
             }
         }
@@ -210,7 +212,7 @@ impl<E: Endpoint + 'static> Running<E> {
             .layout
             .extend(Layout::new::<E>())
             .expect("the service's future fits into the address space");
-        let (memory, layout, block) = alloc_aligned(block);
+        let (memory, allocated, block) = alloc_aligned(block);
         let block = block.cast::<Header>();
         // SAFETY: both places are within the block, laid out for what is written there.
         unsafe {
@@ -222,10 +224,10 @@ impl<E: Endpoint + 'static> Running<E> {
                 begun: Cell::new(0),
                 endpoint: slot,
                 memory,
-                layout,
-                is_started: false,
-                outcome: Outcome::Aborted,
+                allocated,
                 bytes_out: 0,
+                outcome: Outcome::Aborted,
+                is_started: false,
                 exchange: Exchange::new(request),
                 watch: Watch::default(),
             });
@@ -277,12 +279,12 @@ impl<E> fmt::Debug for Running<E> {
     }
 }
 
-/// Memory for a block that begins at a multiple of [`ALIGN`]: what was allocated, its layout, and
+/// Memory for a block that begins at a multiple of [`ALIGN`]: what was allocated, how much, and
 /// where the block begins.
 ///
 /// Not an allocation of that alignment, because allocators have those from a slower place.
 #[inline]
-fn alloc_aligned(block: Layout) -> (NonNull<u8>, Layout, NonNull<u8>) {
+fn alloc_aligned(block: Layout) -> (NonNull<u8>, usize, NonNull<u8>) {
     let align = block.align().max(ALIGN);
     let layout = Layout::from_size_align(block.size() + align - ALLOCATED, ALLOCATED)
         .expect("a frame fits into the address space");
@@ -291,5 +293,5 @@ fn alloc_aligned(block: Layout) -> (NonNull<u8>, Layout, NonNull<u8>) {
         NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout));
     let skipped = memory.addr().get().wrapping_neg() & (align - 1);
     // SAFETY: it is a multiple of `ALLOCATED` below `align`, for which there is room.
-    (memory, layout, unsafe { memory.add(skipped) })
+    (memory, layout.size(), unsafe { memory.add(skipped) })
 }

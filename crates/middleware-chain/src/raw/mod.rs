@@ -39,10 +39,12 @@
 //! 9. **Afterwards.** Polling a level whose bit is clear panics.
 
 mod frame;
+mod head;
 mod next;
 mod plan;
 
 pub(crate) use frame::{Endpoint, Frame, Running};
+pub(crate) use head::take_head;
 pub use next::{Next, NextFuture};
 pub(crate) use plan::{LEVELS_MAX, Plan, Planned};
 
