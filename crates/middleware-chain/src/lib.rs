@@ -19,6 +19,8 @@ mod middleware;
 mod raw;
 mod role;
 mod service;
+#[cfg(feature = "tracing")]
+mod trace_context;
 
 pub use body::{Body, RequestBody, ResponseBody};
 pub use boundary::Rest;
@@ -27,6 +29,12 @@ pub use error::{BoxError, BuildError, Error, Result};
 pub use exchange::{Done, Exchange, RouteSlot};
 pub use exit::{Exit, Outcome};
 pub use hook::{Flow, Hook};
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub use members::Metrics;
+#[cfg(feature = "tracing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+pub use members::Trace;
 pub use members::{
     AccessLog, BodyLimit, CatchPanic, ClientAddr, Concurrency, HostCheck, LogFormat, Match,
     ProblemJson, RequestId, RouteTag, RouteTagService, Sink, Timeout, When,
@@ -35,3 +43,6 @@ pub use middleware::Middleware;
 pub use raw::{Next, NextFuture};
 pub use role::Role;
 pub use service::{ChainService, ResponseFuture};
+#[cfg(feature = "tracing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+pub use trace_context::TraceContext;
