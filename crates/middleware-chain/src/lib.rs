@@ -10,6 +10,7 @@ mod error;
 mod exchange;
 mod exit;
 mod hook;
+mod hooks;
 mod members;
 mod middleware;
 #[allow(
@@ -29,6 +30,7 @@ pub use error::{BoxError, BuildError, Error, Result};
 pub use exchange::{Done, Exchange, RouteSlot};
 pub use exit::{Exit, Outcome};
 pub use hook::{Flow, Hook};
+pub use hooks::Hooks;
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub use members::Metrics;

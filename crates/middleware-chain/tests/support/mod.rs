@@ -150,7 +150,7 @@ impl Journal {
         std::mem::take(&mut self.0.lock().expect("no panic"))
     }
 
-    fn note(&self, what: String) {
+    pub fn note(&self, what: String) {
         self.0.lock().expect("no panic").push(what);
     }
 }
