@@ -39,6 +39,7 @@ chapters! {
     ctxsvc_from_go: "src/ctxsvc/from-go.md",
     middleware_chain_write: "src/middleware-chain/write.md",
     middleware_chain_order: "src/middleware-chain/order.md",
+    middleware_chain_observing: "src/middleware-chain/observing.md",
     middleware_chain_failure: "src/middleware-chain/failure.md",
     middleware_chain_from_go: "src/middleware-chain/from-go.md",
     elastic_pool_sizing: "src/elastic-pool/sizing.md",

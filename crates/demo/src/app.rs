@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use elastic_pool::{BuildError, Shutdown, blocking};
+use elastic_pool::{Shutdown, blocking};
+use middleware_chain::Chain;
 use redis_ratelimit::{Fault, ProxyError, RateLimitLayer};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -33,6 +34,8 @@ pub struct App {
     store_name: &'static str,
     quotas: RateLimitLayer,
     drawing: blocking::Pool,
+    chain: Chain,
+    last_error: LastError,
 }
 
 impl App {
@@ -46,6 +49,10 @@ impl App {
         let store = Arc::new(CachedStore::new(store));
         let quotas = quotas::layer(args).await?;
         let drawing = blocking::Pool::builder().build()?;
+        let last_error = LastError::default();
+        let guarded = Server::new(Limits::default());
+        let log = telemetry::access_log(args.log);
+        let chain = api::chain(guarded.chain(), log, &last_error)?;
         let (listener, addr) = bind(SocketAddr::new(args.host, args.port)).await?;
         let (operator, operator_addr) = bind((Ipv4Addr::LOCALHOST, 0).into()).await?;
         Ok(Self {
@@ -57,6 +64,8 @@ impl App {
             store_name,
             quotas,
             drawing,
+            chain,
+            last_error,
         })
     }
 
@@ -82,18 +91,16 @@ impl App {
     /// Serves until `stop` is cancelled, then drains.
     pub async fn run(self, stop: CancellationToken) -> Summary {
         let metrics = telemetry::metrics();
-        let last_error = LastError::default();
         let router = api::router(
             Arc::clone(&self.store),
             self.drawing.clone(),
             self.quotas,
             metrics.clone(),
-            &last_error,
         );
         let server = Server::new(Limits::default());
-        let operator = operator::router(last_error);
+        let operator = operator::router(self.last_error, &self.chain);
         let operator = server.clone().serve(self.operator, operator, stop.clone());
-        let serving = server.serve(self.listener, router, stop);
+        let serving = server.behind(self.chain).serve(self.listener, router, stop);
         let (summary, _of_the_operator) = tokio::select! {
             both = async { tokio::join!(serving, operator) } => both,
             never = telemetry::upkeep(&metrics) => never,
@@ -198,7 +205,10 @@ pub enum StartError {
     },
     /// There is no pool of threads.
     #[error("can't draw pictures")]
-    Drawing(#[from] BuildError),
+    Drawing(#[from] elastic_pool::BuildError),
+    /// The members do not fit together.
+    #[error("can't put the chain together")]
+    Chain(#[from] middleware_chain::BuildError),
     /// A proxy that is none.
     #[error("--trusted-proxy is wrong")]
     Proxy(#[from] ProxyError),

@@ -43,7 +43,7 @@ fn say(text: &str) {
 }
 
 fn greet(args: &Args, app: &App) {
-    let addr = app.addr();
+    let (addr, operator) = (app.addr(), app.operator_addr());
     if args.port != 0 && args.port != addr.port() {
         say(&format!(
             "Port {} is taken, so this is the next free one.",
@@ -58,11 +58,11 @@ demo listens on http://{addr} ({})
   curl -i 'http://{addr}/users?limit=10'
   curl -i http://{addr}/health/ready
 
-The last error, as only this machine may see it: http://{}/last-error
+For this machine only, the last error: http://{operator}/last-error
+and what each request passes: http://{operator}/debug/chain
 Ctrl-C finishes the requests that are under way and stops; a second one stops at once.
 ",
         app.store_name(),
-        app.operator_addr(),
     ));
 }
 

@@ -9,6 +9,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use errchain::{Audience, Error};
+use middleware_chain::Chain;
 use tracing::Level;
 
 use crate::problem::Problem;
@@ -37,9 +38,11 @@ impl LastError {
 
 /// The routes for the operator: to be served on the loopback interface only, since a report names
 /// files, fields and functions.
-pub(crate) fn router(last: LastError) -> Router {
+pub(crate) fn router(last: LastError, chain: &Chain) -> Router {
+    let onion = chain.to_string();
     Router::new()
         .route("/last-error", get(last_error))
+        .route("/debug/chain", get(async move || format!("{onion}\n")))
         .with_state(last)
 }
 

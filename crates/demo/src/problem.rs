@@ -1,9 +1,9 @@
-//! Problem documents (RFC 9457) for what fails around the handlers. Their own errors are rendered
-//! by errchain.
+//! Problem documents (RFC 9457) of the operator's routes. Those of the handlers are rendered by
+//! errchain, and what fails around them by the chain.
 
 use std::borrow::Cow;
 
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -43,19 +43,4 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).expect("it was taken from a status code");
         (status, [(CONTENT_TYPE, MEDIA_TYPE)], axum::Json(self)).into_response()
     }
-}
-
-/// Gives a body to an error that has none of its own, such as the router's 404 and 405 or a
-/// layer's 408. Headers such as `Allow` stay.
-pub(crate) fn problem_for_bare_error(response: Response) -> Response {
-    let status = response.status();
-    let is_error = status.is_client_error() || status.is_server_error();
-    if !is_error || response.headers().get(CONTENT_TYPE) == Some(&MEDIA_TYPE) {
-        return response;
-    }
-    let (mut parts, _bare) = response.into_parts();
-    parts.headers.remove(CONTENT_LENGTH);
-    let (problem, body) = Problem::of(status).into_response().into_parts();
-    parts.headers.extend(problem.headers);
-    Response::from_parts(parts, body)
 }

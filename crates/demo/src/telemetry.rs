@@ -1,11 +1,12 @@
 //! Logs, spans and metrics of the process.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tracing_appender::non_blocking::WorkerGuard;
+use middleware_chain::{AccessLog, Sink};
+use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -19,6 +20,9 @@ const BUCKETS_SECS: [f64; 12] = [
 /// How often samples are moved into their buckets, so that they do not pile up unscraped.
 const UPKEEP: Duration = Duration::from_secs(5);
 
+/// Where the lines of all logs go.
+static LOGS: OnceLock<NonBlocking> = OnceLock::new();
+
 /// Sends logs to standard error, as much of them as `RUST_LOG` says, until the returned guard is
 /// dropped.
 ///
@@ -30,6 +34,7 @@ pub fn init_logs(format: LogFormat) -> WorkerGuard {
         .with_default_directive(LevelFilter::INFO.into())
         .from_env_lossy();
     let (writer, guard) = tracing_appender::non_blocking(io::stderr());
+    let writer = LOGS.get_or_init(|| writer).clone();
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(io::stderr().is_terminal())
@@ -39,6 +44,28 @@ pub fn init_logs(format: LogFormat) -> WorkerGuard {
         LogFormat::Json => logs.json().init(),
     }
     guard
+}
+
+/// A line for each request, among the other logs, where `RUST_LOG` lets `access=info` through.
+#[must_use]
+pub fn access_log(format: LogFormat) -> AccessLog {
+    match format {
+        LogFormat::Pretty => AccessLog::logfmt(AmongLogs),
+        LogFormat::Json => AccessLog::json(AmongLogs),
+    }
+}
+
+struct AmongLogs;
+
+impl Sink for AmongLogs {
+    fn write(&self, line: &[u8]) {
+        if let Some(logs) = LOGS.get()
+            && tracing::enabled!(target: "access", tracing::Level::INFO)
+        {
+            // When the queue is full, the line is lost and the request is not.
+            let _lost = logs.clone().write_all(line);
+        }
+    }
 }
 
 /// The metrics of this process, which are installed at the first call.

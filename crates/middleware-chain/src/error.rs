@@ -86,6 +86,24 @@ impl Error {
         self.0.source.as_deref()
     }
 
+    /// The error of a member among an error and its causes: how a handler tells a body that was too
+    /// large, or too slow, from one that broke off.
+    ///
+    /// ```
+    /// use http::StatusCode;
+    /// use middleware_chain::Error;
+    ///
+    /// fn status_of(error: &(dyn std::error::Error + 'static)) -> StatusCode {
+    ///     Error::find(error).map_or(StatusCode::BAD_REQUEST, Error::status_code)
+    /// }
+    /// # assert_eq!(status_of(&std::fmt::Error), StatusCode::BAD_REQUEST);
+    /// ```
+    #[must_use]
+    pub fn find<'e>(error: &'e (dyn StdError + 'static)) -> Option<&'e Self> {
+        let mut causes = std::iter::successors(Some(error), |error| (*error).source());
+        causes.find_map(|cause| Some(&cause.downcast_ref::<Wrapped>()?.0))
+    }
+
     /// Takes back what [`into_boxed`](Self::into_boxed) has wrapped.
     pub(crate) fn from_boxed(error: BoxError) -> Self {
         match error.downcast::<Wrapped>() {

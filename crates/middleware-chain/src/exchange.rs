@@ -31,6 +31,8 @@ pub struct Exchange {
     client: Option<IpAddr>,
     request_id: Option<HeaderValue>,
     route: Option<RouteSlot>,
+    #[cfg(feature = "tracing")]
+    trace: Option<([u8; 16], [u8; 8])>,
     pub(crate) body_rules: BodyRules,
     pub(crate) meter: Option<Arc<Meter>>,
     at_exit: Vec<AtExit>,
@@ -76,6 +78,8 @@ impl Exchange {
             client: None,
             request_id: None,
             route: None,
+            #[cfg(feature = "tracing")]
+            trace: None,
             body_rules: BodyRules::default(),
             meter: None,
             at_exit: Vec::new(),
@@ -273,6 +277,18 @@ impl Exchange {
         self.outcome = None;
         self.error = None;
         Done(())
+    }
+}
+
+#[cfg(feature = "tracing")]
+impl Exchange {
+    /// The ids of the trace and of the request's span, if a [`Trace`](crate::Trace) has given them.
+    pub(crate) const fn trace(&self) -> Option<([u8; 16], [u8; 8])> {
+        self.trace
+    }
+
+    pub(crate) const fn set_trace(&mut self, context: &crate::TraceContext) {
+        self.trace = Some((context.trace_id(), context.span_id()));
     }
 }
 

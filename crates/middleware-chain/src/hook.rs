@@ -33,6 +33,11 @@ pub type Flow = ControlFlow<Response<Bytes>>;
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no hook",
+    label = "a hook is a type with `impl Hook`: it looks at heads, and never waits",
+    note = "an `async fn` or a type that may wait is a middleware: add it with `.with(...)`"
+)]
 pub trait Hook: Send + Sync + 'static {
     /// What it keeps from one call to the next.
     type State: Default + Send + 'static;

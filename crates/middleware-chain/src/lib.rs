@@ -10,6 +10,7 @@ mod error;
 mod exchange;
 mod exit;
 mod hook;
+mod hooks;
 mod members;
 mod middleware;
 #[allow(
@@ -19,6 +20,8 @@ mod middleware;
 mod raw;
 mod role;
 mod service;
+#[cfg(feature = "tracing")]
+mod trace_context;
 
 pub use body::{Body, RequestBody, ResponseBody};
 pub use boundary::Rest;
@@ -27,6 +30,13 @@ pub use error::{BoxError, BuildError, Error, Result};
 pub use exchange::{Done, Exchange, RouteSlot};
 pub use exit::{Exit, Outcome};
 pub use hook::{Flow, Hook};
+pub use hooks::Hooks;
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub use members::Metrics;
+#[cfg(feature = "tracing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+pub use members::Trace;
 pub use members::{
     AccessLog, BodyLimit, CatchPanic, ClientAddr, Concurrency, HostCheck, LogFormat, Match,
     ProblemJson, RequestId, RouteTag, RouteTagService, Sink, Timeout, When,
@@ -35,3 +45,6 @@ pub use middleware::Middleware;
 pub use raw::{Next, NextFuture};
 pub use role::Role;
 pub use service::{ChainService, ResponseFuture};
+#[cfg(feature = "tracing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tracing")))]
+pub use trace_context::TraceContext;

@@ -40,6 +40,7 @@ use crate::{Exchange, Next, Result, Role};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no middleware",
     label = "write `async fn(cx: &mut Exchange, next: Next<'_>) -> middleware_chain::Result`, or implement `Middleware`",
+    note = "a hook is added with `.hook(...)`, and a tower layer with `.layer(...)`",
     note = "a closure needs the types: `async |cx: &mut Exchange, next: Next<'_>| ...`",
     note = "what is alive across an `.await` has to be `Send`"
 )]

@@ -333,6 +333,40 @@ async fn a_body_that_is_too_large_is_413_with_or_without_a_length() {
 }
 
 #[tokio::test]
+async fn a_handler_can_tell_why_a_body_ended_and_its_own_413_stays() {
+    let chain = Chain::builder()
+        .with(ProblemJson::new())
+        .with(BodyLimit::bytes(3))
+        .build()
+        .expect("a chain");
+    let request = Request::post("/").body(Full::new(Bytes::from("abcd")));
+    let response = chain
+        .layer(support::reads_and_tells())
+        .oneshot(request.expect("a request"))
+        .await
+        .expect("never fails");
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(text(response).await, "its own");
+}
+
+#[tokio::test]
+async fn a_refused_host_is_a_problem_that_says_what_to_send() {
+    let chain = Chain::builder()
+        .with(ProblemJson::new())
+        .hook(HostCheck::any())
+        .build()
+        .expect("a chain");
+    let request = Request::get("/").body(Full::<Bytes>::default());
+    let response = chain
+        .layer(ok("x"))
+        .oneshot(request.expect("a request"))
+        .await
+        .expect("never fails");
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    assert!(text(response).await.contains("no Host header: send one."));
+}
+
+#[tokio::test]
 async fn only_requests_that_match_meet_a_member() {
     let admin = Match::path("/admin/**");
     let chain = Chain::builder()

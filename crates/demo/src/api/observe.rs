@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
 use metrics::{counter, gauge, histogram};
 use tokio::time::Instant;
 use tracing::Span;
 use tracing::field::Empty;
-
-use crate::LastError;
 
 /// The span of one request. The query stays out of it: it may hold what a log must not.
 pub(super) fn span<B>(request: &axum::http::Request<B>) -> Span {
@@ -23,18 +21,12 @@ pub(super) fn span<B>(request: &axum::http::Request<B>) -> Span {
     )
 }
 
-pub(super) fn finished<B>(response: &axum::http::Response<B>, latency: Duration, span: &Span) {
+pub(super) fn answered<B>(response: &axum::http::Response<B>, _: Duration, span: &Span) {
     span.record("http.response.status_code", response.status().as_u16());
-    tracing::info!(parent: span, ?latency, "finished");
 }
 
-/// Counts the requests under way, and how long they take until their answer begins, and passes on
-/// the errors that they end in.
-pub(super) async fn measure(
-    State(last_error): State<LastError>,
-    request: Request,
-    next: Next,
-) -> Response {
+/// Counts the requests under way, and how long they take until their answer begins.
+pub(super) async fn measure(request: Request, next: Next) -> Response {
     let started = Instant::now();
     // The set of label values must be bounded, and a client can invent methods and paths.
     let method = match request.method().as_str() {
@@ -52,9 +44,6 @@ pub(super) async fn measure(
         "http_response_status_code" => response.status().as_str().to_owned(),
     )
     .record(started.elapsed());
-    if let Some(error) = response.extensions().get() {
-        last_error.is(error);
-    }
     response
 }
 

@@ -5,10 +5,9 @@ use std::error;
 use axum::extract::rejection::{
     BytesRejection, FailedToBufferBody, JsonRejection, PathRejection, QueryRejection,
 };
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use errchain::{Code, Error, Kind, code, err};
-use http_body_util::LengthLimitError;
-use tower_http::timeout::TimeoutError;
 
 use crate::user::Invalid;
 
@@ -28,15 +27,14 @@ pub(super) fn refused(code: &'static Code, detail: impl Into<String>) -> Error {
 
 /// Why a request body could not be read to its end.
 pub(super) fn of_body(error: &(dyn error::Error + 'static)) -> Error {
-    if causes(error).any(<dyn error::Error>::is::<LengthLimitError>) {
-        return err!(TOO_LARGE);
+    let refused = middleware_chain::Error::find(error);
+    match refused.map(middleware_chain::Error::status_code) {
+        Some(StatusCode::PAYLOAD_TOO_LARGE) => err!(TOO_LARGE),
+        Some(StatusCode::REQUEST_TIMEOUT) => err!(BODY_STOPPED),
+        _ => BODY_BROKEN
+            .err()
+            .with("cause", innermost(error).to_string()),
     }
-    if causes(error).any(<dyn error::Error>::is::<TimeoutError>) {
-        return err!(BODY_STOPPED);
-    }
-    BODY_BROKEN
-        .err()
-        .with("cause", innermost(error).to_string())
 }
 
 /// A user with at least one member that is not valid: each one is a field of that name.

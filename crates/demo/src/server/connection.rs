@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::response::Response;
+use axum::http::Response;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use middleware_chain::{ChainService, ResponseBody};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
@@ -78,10 +79,9 @@ pub(super) async fn serve(
 /// What the requests of a connection share.
 #[derive(Debug, Clone)]
 pub(super) struct Requests {
-    pub(super) router: Router,
+    pub(super) service: ChainService<Router>,
     pub(super) peer: Peer,
     pub(super) tally: Arc<Tally>,
-    pub(super) body_idle_timeout: Duration,
 }
 
 impl Requests {
@@ -90,17 +90,17 @@ impl Requests {
         &self,
         activity: &Activity,
         mut request: Request<Incoming>,
-    ) -> impl Future<Output = Result<Response<ActiveBody<Body>>, Infallible>> + use<> {
+    ) -> impl Future<Output = Result<Response<ActiveBody<ResponseBody<Body>>>, Infallible>> + use<>
+    {
         let under_way = activity.begin();
         let Self {
-            router,
+            service,
             peer,
             tally,
-            body_idle_timeout,
         } = self.clone();
         request.extensions_mut().insert(peer);
         async move {
-            let response = answer(router, body_idle_timeout, &tally, request).await;
+            let response = answer(service, &tally, request).await;
             Ok(response.map(|body| ActiveBody::new(body, under_way)))
         }
     }

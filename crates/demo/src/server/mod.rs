@@ -8,16 +8,16 @@
 //! | connect | a number of connections; more wait in the backlog | [`Server::serve`] |
 //! | connect and be silent, before the first byte or after an answer | a time | `connection` |
 //! | send headers slowly, or many of them | a time and a size | `connection` |
-//! | send a body and stop | a time between two frames of it | `answer` |
+//! | send a body and stop | a time between two frames of it | `guards` |
 //! | send a body that never ends | its size and the time for the whole request | each route |
 //! | not read its answer | a time, for the socket and for each answer on it | `stream`, `activity` |
-//! | name no host, or two | 400 | `host` |
-//! | make a handler panic | 500, and the connection lives on | `answer` |
+//! | name no host, or two | 400 | `guards` |
+//! | make a handler panic | 500, and the connection lives on | `guards` |
 
 mod activity;
 mod answer;
 mod connection;
-mod host;
+pub(crate) mod guards;
 mod limits;
 mod stream;
 mod summary;
@@ -28,11 +28,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use middleware_chain::Chain;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::Layer;
 
 pub use limits::Limits;
 pub use summary::Summary;
@@ -72,13 +74,31 @@ pub struct Peer(pub SocketAddr);
 #[derive(Debug, Clone)]
 pub struct Server {
     limits: Limits,
+    chain: Chain,
 }
 
 impl Server {
-    /// A server with these limits.
+    /// A server with these limits, and a chain of what guards any router.
+    ///
+    /// # Panics
+    ///
+    /// Never: the chain's names are its own.
     #[must_use]
-    pub const fn new(limits: Limits) -> Self {
-        Self { limits }
+    pub fn new(limits: Limits) -> Self {
+        let chain = guards::chain(&limits).expect("four members with four names");
+        Self { limits, chain }
+    }
+
+    /// What each request passes: to be edited, and given back to [`behind`](Self::behind).
+    #[must_use]
+    pub const fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// Serves behind another chain.
+    #[must_use]
+    pub fn behind(self, chain: Chain) -> Self {
+        Self { chain, ..self }
     }
 
     /// Serves `router` until `stop` is cancelled, then lets the requests that are under way finish
@@ -98,14 +118,14 @@ impl Server {
         let slots = Arc::new(Semaphore::new(self.limits.connections_max));
         let connections = TaskTracker::new();
         let kill = CancellationToken::new();
+        let service = self.chain.layer(router);
 
         while let Some((stream, peer, slot)) = next(&listener, &slots, &stop).await {
             tally.connection();
             let requests = Requests {
-                router: router.clone(),
+                service: service.clone(),
                 peer: Peer(peer),
                 tally: Arc::clone(&tally),
-                body_idle_timeout: self.limits.body_idle_timeout,
             };
             let serving = connection::serve(stream, requests, self.limits, stop.clone());
             let serving = kill.clone().run_until_cancelled_owned(serving);

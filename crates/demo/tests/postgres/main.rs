@@ -10,7 +10,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
-use demo::LastError;
 use demo::api::router;
 use demo::store::{PostgresStore, UserStore};
 use elastic_pool::blocking::Pool;
@@ -73,7 +72,6 @@ impl Service {
             Pool::builder().build().expect("its own settings"),
             RateLimitLayer::new(Limiter::memory()),
             demo::telemetry::metrics(),
-            &LastError::default(),
         );
         Self {
             routes,

@@ -304,7 +304,12 @@ async fn a_body_that_never_ends_is_given_up_on_in_the_end() {
             Duration::from_mins(10),
         ),
     ] {
-        let endless = futures_util::stream::pending::<Result<&str, Infallible>>();
+        // Each piece comes in time for the guard of a body that is idle.
+        let endless = futures_util::stream::unfold((), async |()| {
+            tokio::time::sleep(Duration::from_secs(7)).await;
+            Some((Ok::<_, Infallible>("\n"), ()))
+        });
+        let endless = Box::pin(endless);
         let mut post = request(Method::POST, path, Body::from_stream(endless));
         let media_type = media_type.parse().expect("a header value");
         post.headers_mut().insert("content-type", media_type);
@@ -447,4 +452,10 @@ async fn a_request_without_time_left_is_given_up_on_with_504() {
     assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
     let in_time = with_header(get("/users"), "x-request-timeout", "30s");
     assert_eq!(send(&routes, in_time).await.status(), StatusCode::OK);
+}
+
+#[test]
+fn nothing_is_wrong_with_the_order_of_the_chain() {
+    let chain = crate::support::server(Limits::default());
+    assert_eq!(chain.chain().check(), []);
 }

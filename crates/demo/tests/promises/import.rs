@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode};
-use demo::LastError;
 use demo::api::router;
 use demo::store::{SqliteStore, UserStore};
 use elastic_pool::blocking::Pool;
@@ -127,7 +126,6 @@ async fn a_store_that_fails_in_between_tells_how_much_was_imported() {
         Pool::builder().build().expect("its own settings"),
         RateLimitLayer::new(Limiter::memory()),
         demo::telemetry::metrics(),
-        &LastError::default(),
     );
     let first = stream::once(async { Ok(Bytes::from(ndjson(500))) });
     let second = stream::once(async move {

@@ -205,11 +205,21 @@ async fn the_operator_sees_of_an_error_what_the_client_does_not() {
         "{report}"
     );
 
-    // The service itself does not serve it.
-    client
-        .send("GET /last-error HTTP/1.1\r\nhost: a\r\n\r\n")
+    raw.send("GET /debug/chain HTTP/1.1\r\nhost: a\r\n\r\n")
         .await;
-    assert!(client.response().await.starts_with("HTTP/1.1 404 "));
+    let onion = raw.response().await;
+    for member in ["access_log", "problem_json", "catch_panic", "import_limit"] {
+        assert!(onion.contains(&format!("┌ {member}")), "{onion}");
+    }
+    assert!(onion.ends_with("└ request_id\n"), "{onion}");
+
+    // The service itself does not serve them.
+    for path in ["/last-error", "/debug/chain"] {
+        client
+            .send(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n"))
+            .await;
+        assert!(client.response().await.starts_with("HTTP/1.1 404 "));
+    }
 }
 
 #[tokio::test]
@@ -316,8 +326,10 @@ async fn a_log_in_json_is_one_object_a_line() {
         .expect("UTF-8");
     let line = line.expect("a line");
     let log: Value = serde_json::from_str(&line).expect("JSON");
-    assert_eq!(log["span"]["http.route"], "/health/live", "{log}");
-    assert_eq!(log["span"]["http.response.status_code"], 200, "{log}");
+    assert_eq!(log["method"], "GET", "{log}");
+    assert_eq!(log["route"], "/health/live", "{log}");
+    assert_eq!(log["status"], 200, "{log}");
+    assert_eq!(log["outcome"], "complete", "{log}");
     assert!(!line.contains("secret"), "{line}");
 }
 

@@ -13,7 +13,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
 use demo::LastError;
-use demo::api::router;
+use demo::api::{chain, router};
 use demo::server::{Limits, Server, Summary};
 use demo::store::{CachedStore, SqliteStore};
 use elastic_pool::blocking::Pool;
@@ -25,7 +25,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use tower::{Layer, ServiceExt};
 
 /// No test waits longer than this for anything. It is a bound on hanging, not a measurement.
 pub(crate) const BOUND: Duration = Duration::from_mins(1);
@@ -58,13 +58,24 @@ pub(crate) async fn routes() -> Router {
         Pool::builder().build().expect("its own settings"),
         RateLimitLayer::new(Limiter::memory()),
         demo::telemetry::metrics(),
-        &LastError::default(),
     )
 }
 
-/// Sends a request straight to the routes.
-pub(crate) async fn send(routes: &Router, request: Request<Body>) -> Response {
-    routes.clone().oneshot(request).await.expect("infallible")
+/// What stands before the routes.
+pub(crate) fn server(limits: Limits) -> Server {
+    let server = Server::new(limits);
+    let log = demo::telemetry::access_log(demo::LogFormat::Json);
+    let chain = chain(server.chain(), log, &LastError::default()).expect("its own names");
+    server.behind(chain)
+}
+
+/// Sends a request to the routes behind their chain, without a connection.
+pub(crate) async fn send(routes: &Router, mut request: Request<Body>) -> Response {
+    let host = "demo.example".parse().expect("a header value");
+    request.headers_mut().insert("host", host);
+    let service = server(Limits::default()).chain().layer(routes.clone());
+    let response = service.oneshot(request).await.expect("infallible");
+    response.map(Body::new)
 }
 
 /// Reads a JSON body, and checks that an error is a problem document of its status.
@@ -101,7 +112,7 @@ impl TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let addr = listener.local_addr().expect("bound");
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(Server::new(limits).serve(listener, router, stop.clone()));
+        let serving = tokio::spawn(server(limits).serve(listener, router, stop.clone()));
         Self {
             addr,
             stop,

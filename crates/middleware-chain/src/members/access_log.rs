@@ -129,6 +129,11 @@ impl AccessLog {
         if let Some(id) = exchange.request_id() {
             line.text("request_id", id);
         }
+        #[cfg(feature = "tracing")]
+        if let Some((trace, span)) = exchange.trace() {
+            line.id("trace_id", &trace);
+            line.id("span_id", &span);
+        }
     }
 }
 
@@ -239,6 +244,21 @@ impl<'a> Line<'a> {
             self.bytes
                 .extend(itoa::Buffer::new().format(digit).as_bytes());
         }
+    }
+
+    #[cfg(feature = "tracing")]
+    fn id(&mut self, key: &str, id: &[u8]) {
+        self.key(key);
+        let quote: &[u8] = if self.format == LogFormat::Json {
+            b"\""
+        } else {
+            b""
+        };
+        self.bytes.extend(quote);
+        let at = self.bytes.len();
+        self.bytes.resize(at + 2 * id.len(), 0);
+        crate::trace_context::hex(id, &mut self.bytes[at..]);
+        self.bytes.extend(quote);
     }
 
     fn address(&mut self, address: std::net::IpAddr) {

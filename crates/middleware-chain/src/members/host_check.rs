@@ -3,12 +3,13 @@
 use bytes::Bytes;
 use http::header::HOST;
 use http::uri::Authority;
-use http::{Response, StatusCode, Version};
+use http::{Response, StatusCode, Version, request};
 
-use crate::{Exchange, Flow, Hook, Role};
+use crate::{Error, Exchange, Flow, Hook, Role};
 
-/// Refuses a request that names no host, several hosts, or, if you say which are yours, a foreign
-/// one: 400 and 421. Links and caches that are made from the host cannot be poisoned then.
+/// Refuses a request that names no host, several hosts, or one that is none: 400. If you say which
+/// hosts are yours, a foreign one is a 421. Links and caches that are made from the host cannot be
+/// poisoned then.
 #[derive(Debug, Clone, Default)]
 pub struct HostCheck {
     hosts: Vec<String>,
@@ -29,53 +30,110 @@ impl HostCheck {
         }
     }
 
-    fn verdict(&self, cx: &Exchange) -> std::result::Result<(), StatusCode> {
-        let request = cx.request();
-        let mut named = request.headers.get_all(HOST).iter();
-        let header = match named.next() {
-            Some(host) => {
-                let host = Authority::try_from(host.as_bytes());
-                Some(host.map_err(|_invalid| StatusCode::BAD_REQUEST)?)
-            }
-            None => None,
+    fn refusal(&self, cx: &Exchange) -> Option<Error> {
+        let host = match host_of(cx.request()) {
+            Ok(host) => host,
+            Err(detail) => return Some(Error::status(StatusCode::BAD_REQUEST).detail(detail)),
         };
-        let target = request.uri.authority();
-        let host = match (header.as_ref(), target) {
-            _ if named.next().is_some() => return Err(StatusCode::BAD_REQUEST),
-            // RFC 9113, section 8.3.1: they must not differ where both are.
-            (Some(header), Some(target)) if header != target => {
-                return Err(StatusCode::BAD_REQUEST);
-            }
-            (Some(host), _) | (None, Some(host)) => host,
-            // HTTP/1.0 knew no hosts.
-            (None, None) if request.version <= Version::HTTP_10 && self.hosts.is_empty() => {
-                return Ok(());
-            }
-            (None, None) => return Err(StatusCode::BAD_REQUEST),
+        let is_ours = |host: Authority| {
+            let mut ours = self.hosts.iter();
+            ours.any(|ours| ours.eq_ignore_ascii_case(host.host()))
         };
-        let is_ours = |ours: &String| ours.eq_ignore_ascii_case(host.host());
-        if self.hosts.is_empty() || self.hosts.iter().any(is_ours) {
-            return Ok(());
+        if self.hosts.is_empty() || host.is_some_and(is_ours) {
+            return None;
         }
-        Err(StatusCode::MISDIRECTED_REQUEST)
+        let detail = "This server does not answer for that host.";
+        Some(Error::status(StatusCode::MISDIRECTED_REQUEST).detail(detail))
     }
+}
+
+/// The one host that a request names, if it has to name one, or what is wrong with how it does:
+/// RFC 9112, section 3.2, and RFC 9113, section 8.3.1.
+fn host_of(request: &request::Parts) -> std::result::Result<Option<Authority>, &'static str> {
+    let target = request.uri.authority();
+    let mut named = request.headers.get_all(HOST).iter();
+    let Some(host) = named.next() else {
+        return match request.version {
+            // HTTP/1.0 knew no hosts.
+            Version::HTTP_09 | Version::HTTP_10 => Ok(target.cloned()),
+            Version::HTTP_2 | Version::HTTP_3 if target.is_some() => Ok(target.cloned()),
+            _ => Err("The request has no Host header: send one."),
+        };
+    };
+    if named.next().is_some() {
+        return Err("The request has more than one Host header: send one.");
+    }
+    let Ok(host) = Authority::try_from(host.as_bytes()) else {
+        return Err("The Host header is not a host with an optional port.");
+    };
+    if host.as_str().contains('@') {
+        return Err("The Host header holds user information: leave it out.");
+    }
+    if target.is_some_and(|target| *target != host) {
+        return Err("The Host header and the target of the request name different hosts.");
+    }
+    Ok(Some(host))
 }
 
 impl Hook for HostCheck {
     type State = ();
 
     fn before(&self, (): &mut (), cx: &mut Exchange) -> Flow {
-        match self.verdict(cx) {
-            Ok(()) => Flow::Continue(()),
-            Err(status) => {
-                let mut response = Response::new(Bytes::new());
-                *response.status_mut() = status;
-                Flow::Break(response)
-            }
-        }
+        let Some(error) = self.refusal(cx) else {
+            return Flow::Continue(());
+        };
+        let mut response = Response::new(Bytes::new());
+        *response.status_mut() = error.status_code();
+        // An outer `ProblemJson` finds the detail there.
+        let _ = cx.fail(error);
+        Flow::Break(response)
     }
 
     fn role(&self) -> Role {
         Role::HostCheck
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    #[test]
+    fn exactly_one_host_is_asked_for_and_it_must_be_one() {
+        for (version, uri, hosts, is_served) in [
+            (Version::HTTP_11, "/", &["a"][..], true),
+            (Version::HTTP_11, "/", &["a:80"], true),
+            (Version::HTTP_11, "/", &["[::1]:80"], true),
+            (Version::HTTP_11, "/", &[], false),
+            (Version::HTTP_11, "/", &["a", "a"], false),
+            (Version::HTTP_11, "/", &["a", "b"], false),
+            (Version::HTTP_11, "/", &[""], false),
+            (Version::HTTP_11, "/", &["a, b"], false),
+            (Version::HTTP_11, "/", &["user@a"], false),
+            (Version::HTTP_11, "/", &["a/b"], false),
+            (Version::HTTP_11, "http://a/", &["a"], true),
+            (Version::HTTP_11, "http://a/", &["A"], true),
+            (Version::HTTP_11, "http://a/", &["b"], false),
+            (Version::HTTP_11, "http://a/", &[], false),
+            (Version::HTTP_10, "/", &[], true),
+            (Version::HTTP_10, "/", &["a", "b"], false),
+            (Version::HTTP_2, "http://a/", &[], true),
+            (Version::HTTP_2, "http://a/", &["b"], false),
+            (Version::HTTP_2, "/", &[], false),
+        ] {
+            let mut request = Request::builder().version(version).uri(uri);
+            for host in hosts {
+                request = request.header(HOST, *host);
+            }
+            let (request, ()) = request.body(()).expect("well formed").into_parts();
+            let found = host_of(&request);
+            assert_eq!(
+                found.is_ok(),
+                is_served,
+                "{version:?} {uri} {hosts:?}: {found:?}"
+            );
+        }
     }
 }

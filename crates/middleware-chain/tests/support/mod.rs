@@ -69,6 +69,22 @@ pub fn reads() -> Boxed {
     })
 }
 
+/// As `reads`, with a document of its own for what a member says of the body.
+pub fn reads_and_tells() -> Boxed {
+    service(async |request| {
+        let Err(error) = request.into_body().collect().await else {
+            return (StatusCode::OK, "text/plain", "ok");
+        };
+        let found = middleware_chain::Error::find(&*error);
+        let status = found.map(middleware_chain::Error::status_code);
+        (
+            status.unwrap_or(StatusCode::BAD_REQUEST),
+            "application/problem+json",
+            "its own",
+        )
+    })
+}
+
 /// One frame, then nothing for ever.
 #[derive(Debug, Clone, Copy)]
 pub struct Stalled;
@@ -134,7 +150,7 @@ impl Journal {
         std::mem::take(&mut self.0.lock().expect("no panic"))
     }
 
-    fn note(&self, what: String) {
+    pub fn note(&self, what: String) {
         self.0.lock().expect("no panic").push(what);
     }
 }

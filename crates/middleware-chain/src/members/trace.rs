@@ -1,0 +1,153 @@
+//! A span for each request.
+
+use std::future::poll_fn;
+use std::pin::pin;
+
+use http::request;
+use tracing::field::Empty;
+use tracing::{Span, info_span};
+
+use super::semconv::{OTHER, error_type, method_name, version_name};
+use crate::{Exchange, Exit, Middleware, Next, Result, Role, TraceContext};
+
+/// Opens exactly one span for each request, by the names of OpenTelemetry's conventions for HTTP
+/// servers, and closes it after the last byte of the answer or when there will be no more of them.
+/// What is logged on the way to the head of the answer is in the span; its body is not.
+///
+/// The [`TraceContext`] of the request is in its extensions and in its headers `traceparent` and
+/// `tracestate`, also if nobody records spans. A trace that a client names is continued only if
+/// [`trusting`](Self::trusting) says so.
+///
+/// By default nothing in the span is about a person: it has the route in place of the path, and no
+/// query, address or header.
+///
+/// ```
+/// use middleware_chain::{Chain, Trace};
+///
+/// # fn main() -> Result<(), middleware_chain::BuildError> {
+/// let chain = Chain::builder().with(Trace::new()).build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Trace {
+    is_trusting: bool,
+    has_path: bool,
+}
+
+impl Trace {
+    /// Begins a new trace with each request.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            is_trusting: false,
+            has_path: false,
+        }
+    }
+
+    /// Continues the trace that a well-formed `traceparent` names, as from a service of yours.
+    #[must_use]
+    pub const fn trusting(mut self) -> Self {
+        self.is_trusting = true;
+        self
+    }
+
+    /// Adds the path, without the query. It may name persons.
+    #[must_use]
+    pub const fn with_path(mut self) -> Self {
+        self.has_path = true;
+        self
+    }
+
+    fn span(
+        self,
+        request: &request::Parts,
+        context: &TraceContext,
+        parent: Option<&Hex<8>>,
+    ) -> Span {
+        info_span!(
+            target: "middleware_chain",
+            "request",
+            otel.kind = "server",
+            otel.name = Empty,
+            otel.status_code = Empty,
+            trace_id = Hex::of(context.trace_id()).as_str(),
+            span_id = Hex::of(context.span_id()).as_str(),
+            parent_span_id = parent.map(Hex::as_str),
+            http.request.method = method_name(&request.method),
+            http.route = Empty,
+            http.response.status_code = Empty,
+            url.scheme = request.uri.scheme_str(),
+            url.path = self.has_path.then(|| request.uri.path()),
+            network.protocol.version = version_name(request.version),
+            error.r#type = Empty,
+        )
+    }
+}
+
+impl Middleware for Trace {
+    async fn handle<'a>(&'a self, cx: &'a mut Exchange, next: Next<'a>) -> Result {
+        let span = {
+            let request = cx.request_mut();
+            let parent = TraceContext::extract(&request.headers).filter(|_| self.is_trusting);
+            let context = parent
+                .as_ref()
+                .map_or_else(TraceContext::root, TraceContext::child);
+            context.inject(&mut request.headers);
+            let parent = parent.map(|it| Hex::of(it.span_id()));
+            let span = self.span(request, &context, parent.as_ref());
+            request.extensions.insert(context.clone());
+            cx.set_trace(&context);
+            span
+        };
+        if span.is_disabled() {
+            return next.run(cx).await;
+        }
+        let closing = span.clone();
+        cx.at_exit(move |exit| record(&closing, exit));
+        let mut running = pin!(next.run(cx));
+        poll_fn(|task| span.in_scope(|| running.as_mut().poll(task))).await
+    }
+
+    fn role(&self) -> Role {
+        Role::Trace
+    }
+}
+
+fn record(span: &Span, exit: &Exit<'_>) {
+    let exchange = exit.exchange();
+    let method = method_name(&exchange.request().method);
+    // The conventions name a span after a method that they know, or after the protocol.
+    let method = if method == OTHER { "HTTP" } else { method };
+    match exchange.route() {
+        Some(route) => {
+            span.record("otel.name", format_args!("{method} {route}"));
+            span.record("http.route", route);
+        }
+        None => {
+            span.record("otel.name", method);
+        }
+    }
+    if let Some(status) = exit.status() {
+        span.record("http.response.status_code", status.as_u16());
+    }
+    if let Some(kind) = error_type(exit) {
+        span.record("otel.status_code", "ERROR");
+        span.record("error.type", kind);
+    }
+}
+
+/// An id of `N` bytes as text.
+struct Hex<const N: usize>([[u8; 2]; N]);
+
+impl<const N: usize> Hex<N> {
+    fn of(id: [u8; N]) -> Self {
+        let mut text = [[0; 2]; N];
+        crate::trace_context::hex(&id, text.as_flattened_mut());
+        Self(text)
+    }
+
+    fn as_str(&self) -> &str {
+        str::from_utf8(self.0.as_flattened()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,233 @@
+//! Which trace a request belongs to: W3C Trace Context, level 2. No clock, no spans, no runtime.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+
+/// Section 3.2: version, ids and flags in hexadecimal, and three hyphens.
+const TRACEPARENT_LENGTH: usize = 55;
+const SAMPLED: u8 = 0x01;
+/// Level 2, section 3.2.2.5.2: the right half of the trace id is random.
+const RANDOM: u8 = 0x02;
+/// Section 3.3.1.1.
+const STATE_MEMBERS_MAX: usize = 32;
+/// Section 3.3.1.5 asks for at least as much. Longer lists are dropped.
+const STATE_BYTES_MAX: usize = 512;
+
+/// The place of one piece of work in a trace, as the headers `traceparent` and `tracestate` carry it
+/// (W3C Trace Context, level 2).
+///
+/// [`Trace`](crate::Trace) leaves that of the request in its extensions; a handler that asks other
+/// services makes a [`child`](Self::child) of it for each call.
+///
+/// ```
+/// use http::HeaderMap;
+/// use middleware_chain::TraceContext;
+///
+/// let mut headers = HeaderMap::new();
+/// TraceContext::root().child().inject(&mut headers);
+/// assert!(TraceContext::extract(&headers).is_some());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceContext {
+    trace: [u8; 16],
+    span: [u8; 8],
+    flags: u8,
+    state: Option<HeaderValue>,
+}
+
+impl TraceContext {
+    /// The beginning of a new trace, which is to be recorded.
+    #[must_use]
+    pub fn root() -> Self {
+        let mut trace = [0; 16];
+        trace[..8].copy_from_slice(&random_id());
+        trace[8..].copy_from_slice(&random_id());
+        Self {
+            trace,
+            span: random_id(),
+            flags: SAMPLED | RANDOM,
+            state: None,
+        }
+    }
+
+    /// Another piece of work in the same trace.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self {
+            span: random_id(),
+            ..self.clone()
+        }
+    }
+
+    /// What the headers say, if that is well formed: exactly one `traceparent`. A `tracestate` that
+    /// is malformed or too long is left out.
+    #[must_use]
+    pub fn extract(headers: &HeaderMap) -> Option<Self> {
+        let mut parents = headers.get_all(TRACEPARENT).iter();
+        let parent = parents.next()?;
+        if parents.next().is_some() {
+            return None;
+        }
+        let mut context = Self::parse(parent.as_bytes())?;
+        context.state = state(headers);
+        Some(context)
+    }
+
+    /// Writes the headers, in place of those that are there.
+    pub fn inject(&self, headers: &mut HeaderMap) {
+        headers.insert(TRACEPARENT, self.traceparent());
+        match &self.state {
+            Some(state) => headers.insert(TRACESTATE, state.clone()),
+            None => headers.remove(TRACESTATE),
+        };
+    }
+
+    /// The id of the trace: 16 bytes.
+    #[must_use]
+    pub const fn trace_id(&self) -> [u8; 16] {
+        self.trace
+    }
+
+    /// The id of this piece of work: 8 bytes.
+    #[must_use]
+    pub const fn span_id(&self) -> [u8; 8] {
+        self.span
+    }
+
+    /// Whether the caller records the trace.
+    #[must_use]
+    pub const fn is_sampled(&self) -> bool {
+        self.flags & SAMPLED != 0
+    }
+
+    fn parse(value: &[u8]) -> Option<Self> {
+        let value = trim(value);
+        let (known, rest) = value.split_at_checked(TRACEPARENT_LENGTH)?;
+        let [version] = unhex(&known[..2])?;
+        // Version 255 is forbidden, and only a version to come may have more to say.
+        let has_a_right_end = match version {
+            0xff => false,
+            0 => rest.is_empty(),
+            _ => rest.is_empty() || rest[0] == b'-',
+        };
+        let has_hyphens = [2, 35, 52].iter().all(|at| known[*at] == b'-');
+        let trace: [u8; 16] = unhex(&known[3..35])?;
+        let span: [u8; 8] = unhex(&known[36..52])?;
+        let [flags] = unhex(&known[53..])?;
+        let is_valid = has_a_right_end && has_hyphens && trace != [0; 16] && span != [0; 8];
+        is_valid.then_some(Self {
+            trace,
+            span,
+            flags: flags & (SAMPLED | RANDOM),
+            state: None,
+        })
+    }
+
+    fn traceparent(&self) -> HeaderValue {
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        hex(&self.trace, &mut text[3..35]);
+        hex(&self.span, &mut text[36..52]);
+        hex(&[self.flags], &mut text[53..]);
+        HeaderValue::from_bytes(&text).expect("hexadecimal digits and hyphens are allowed")
+    }
+}
+
+/// The members of all `tracestate` headers, if each is well formed (section 3.3.1).
+fn state(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut list: Vec<u8> = Vec::new();
+    let mut keys: Vec<&[u8]> = Vec::new();
+    let values = headers.get_all(TRACESTATE).iter();
+    let members = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    for member in members.map(trim).filter(|member| !member.is_empty()) {
+        let at = member.iter().position(|byte| *byte == b'=')?;
+        let (key, value) = (&member[..at], &member[at + 1..]);
+        let is_new = keys.len() < STATE_MEMBERS_MAX && !keys.contains(&key);
+        if !is_new || !is_key(key) || !is_value(value) {
+            return None;
+        }
+        if !list.is_empty() {
+            list.push(b',');
+        }
+        list.extend(member);
+        if list.len() > STATE_BYTES_MAX {
+            return None;
+        }
+        keys.push(key);
+    }
+    (!list.is_empty())
+        .then(|| HeaderValue::from_bytes(&list).ok())
+        .flatten()
+}
+
+/// Level 2, section 3.3.1.3.1: a simple key, or `tenant@system`.
+fn is_key(key: &[u8]) -> bool {
+    let is_within = |part: &[u8], length: usize, may_begin_with: fn(&u8) -> bool| {
+        let is_letter = |byte: &u8| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-*/".contains(byte)
+        };
+        part.len() <= length
+            && part.first().is_some_and(may_begin_with)
+            && part.iter().all(is_letter)
+    };
+    match key.iter().position(|byte| *byte == b'@') {
+        None => is_within(key, 256, u8::is_ascii_lowercase),
+        Some(at) => {
+            let tenant = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+            is_within(&key[..at], 241, tenant)
+                && is_within(&key[at + 1..], 14, u8::is_ascii_lowercase)
+        }
+    }
+}
+
+/// Section 3.3.1.3.2. Blanks around it are not a part of it.
+fn is_value(value: &[u8]) -> bool {
+    let is_allowed = |byte: &u8| matches!(byte, b' '..=b'~') && !b",=".contains(byte);
+    (1..=256).contains(&value.len()) && value.iter().all(is_allowed)
+}
+
+fn trim(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
+}
+
+/// Lower case only, as section 3.2.2 asks.
+fn unhex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+    }
+    Some(bytes)
+}
+
+/// Two digits for each byte.
+pub(crate) fn hex(bytes: &[u8], to: &mut [u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (byte, pair) in bytes.iter().zip(to.chunks_exact_mut(2)) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+}
+
+/// Unique, unpredictable enough to sample by, and not a secret. It needs no call of the system.
+fn random_id() -> [u8; 8] {
+    static SEED: OnceLock<RandomState> = OnceLock::new();
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    // ORDERING: no number is given twice; nothing else hangs on it.
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let id = SEED.get_or_init(RandomState::new).hash_one(count);
+    // Zero means that there is none.
+    id.max(1).to_be_bytes()
+}
