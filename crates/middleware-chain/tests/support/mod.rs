@@ -129,7 +129,8 @@ impl Service<Request<RequestBody>> for Strict {
     }
 
     fn call(&mut self, _request: Request<RequestBody>) -> Self::Future {
-        assert!(self.0, "called before it was ready");
+        let is_ready = std::mem::take(&mut self.0);
+        assert!(is_ready, "called before it was ready");
         std::future::ready(Ok(Response::default()))
     }
 }
