@@ -18,6 +18,7 @@ chapters! {
     ratelimit_choose: "src/ratelimit/choose.md",
     ratelimit_several: "src/ratelimit/several.md",
     ratelimit_http: "src/ratelimit/http.md",
+    ratelimit_cluster: "src/ratelimit/cluster.md",
     ratelimit_failure: "src/ratelimit/failure.md",
     ratelimit_operations: "src/ratelimit/operations.md",
     ratelimit_from_go: "src/ratelimit/from-go.md",

@@ -11,6 +11,9 @@ use crate::child::{Order, Sample};
 /// Operations are doubled until a slice takes this share of what it should.
 const ENOUGH_TO_SCALE: f64 = 0.5;
 
+/// Operations that tell nothing: the first ones may do once what is never done again.
+const COLD: usize = 4;
+
 /// A contender's process. It ends with this value, or with this process.
 #[derive(Debug)]
 pub(crate) struct Worker {
@@ -43,11 +46,12 @@ impl Worker {
 
     /// Warms up, and finds how many operations take about `slice_nanos`.
     pub(crate) fn find_count(&mut self, slice_nanos: f64) -> io::Result<u64> {
+        for _ in 0..COLD {
+            self.run(1, false)?;
+        }
         let mut operations = 1;
         loop {
-            // The faster of two: the first is cold, and may do once what is never done again.
-            let first = self.run(operations, false)?.nanos;
-            let nanos = first.min(self.run(operations, false)?.nanos);
+            let nanos = self.run(operations, false)?.nanos;
             if nanos >= slice_nanos * ENOUGH_TO_SCALE {
                 return Ok(scaled(operations, slice_nanos / nanos));
             }

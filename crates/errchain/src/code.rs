@@ -295,6 +295,16 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "std")]
+    fn a_status_is_one_of_a_failure() {
+        for (status, is_allowed) in [(399, false), (400, true), (599, true), (600, false)] {
+            let code = || Code::new("test", "CODE", Kind::Internal, "").with_http_status(status);
+            let outcome = std::panic::catch_unwind(code);
+            assert_eq!(outcome.is_ok(), is_allowed, "{status}");
+        }
+    }
+
+    #[test]
     fn domains_can_stand_in_a_url() {
         for (domain, allowed) in [
             ("user", true),

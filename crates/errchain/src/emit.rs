@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 
 use tracing::{Level, event};
 
+use crate::fixed::is_made_here;
 use crate::{Audience, Error};
 
 impl Error {
@@ -14,7 +15,7 @@ impl Error {
     /// | `error.type` | the code, or else the kind: few values, fit to group and count by |
     /// | `error.retryable` | whether trying again may help |
     /// | `error.fields` | the fields as a JSON array, typed and in order; `{"is_cut":true}` ends one that was cut |
-    /// | `exception.type` | the type that the error was made from |
+    /// | `exception.type` | the type that the error was made from, `errchain::Error` for a text or a code |
     /// | `exception.message` | the chain in one line |
     /// | `exception.stacktrace` | the operator's report: levels, fields, hops, stack |
     ///
@@ -39,6 +40,13 @@ impl Error {
         }
     }
 
+    fn exception_type(&self) -> &'static str {
+        if is_made_here(self.handle.root()) {
+            return "errchain::Error";
+        }
+        self.handle.type_name()
+    }
+
     fn error_type(&self) -> String {
         match self.code() {
             Some(code) => code.to_string(),
@@ -57,7 +65,7 @@ macro_rules! emit {
                     error.r#type = self.error_type(),
                     error.retryable = self.retry().is_retryable(),
                     error.fields = self.report().fields_json(),
-                    exception.r#type = self.handle.type_name(),
+                    exception.r#type = self.exception_type(),
                     exception.message = alloc::format!("{self:#}"),
                     exception.stacktrace =
                         self.report().audience(Audience::Operator).plain().to_string(),

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::{ExitCode, Termination};
 
-use crate::{Audience, Error, Kind, Result};
+use crate::{Audience, Error, Kind, Report, Result};
 
 /// The end of `main`: on failure a report for the operator on standard error, and an exit status
 /// that tells a script what kind of failure it was.
@@ -47,11 +47,16 @@ impl Termination for Exit {
         let Err(error) = self.0 else {
             return ExitCode::SUCCESS;
         };
-        let report = error.report().pretty().audience(Audience::Operator);
+        let report = shown(&error).pretty();
         // There is nobody left to tell that standard error is closed.
         let _ = writeln!(std::io::stderr(), "Error: {report}");
         status(error.kind()).into()
     }
+}
+
+/// Who starts a program operates it.
+fn shown(error: &Error) -> Report<'_> {
+    error.report().audience(Audience::Operator)
 }
 
 fn status(kind: Kind) -> u8 {
@@ -64,5 +69,43 @@ fn status(kind: Kind) -> u8 {
         Kind::Aborted | Kind::DeadlineExceeded | Kind::ResourceExhausted => 75,
         Kind::PermissionDenied | Kind::Unauthenticated => 77,
         Kind::Cancelled | Kind::Unknown | Kind::AlreadyExists | Kind::FailedPrecondition => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::err;
+
+    #[test]
+    fn every_kind_has_its_status() {
+        let statuses: alloc::vec::Vec<_> = Kind::all()
+            .map(|kind| (kind.name(), status(kind)))
+            .collect();
+        let expected = [
+            ("CANCELLED", 1),
+            ("UNKNOWN", 1),
+            ("INVALID_ARGUMENT", 64),
+            ("DEADLINE_EXCEEDED", 75),
+            ("NOT_FOUND", 66),
+            ("ALREADY_EXISTS", 1),
+            ("PERMISSION_DENIED", 77),
+            ("RESOURCE_EXHAUSTED", 75),
+            ("FAILED_PRECONDITION", 1),
+            ("ABORTED", 75),
+            ("OUT_OF_RANGE", 65),
+            ("UNIMPLEMENTED", 70),
+            ("INTERNAL", 70),
+            ("UNAVAILABLE", 69),
+            ("DATA_LOSS", 65),
+            ("UNAUTHENTICATED", 77),
+        ];
+        assert_eq!(statuses, expected);
+    }
+
+    #[test]
+    fn who_starts_a_program_sees_all() {
+        let error = err!("root").hop();
+        assert!(alloc::format!("{}", shown(&error)).contains("passed: "));
     }
 }

@@ -100,3 +100,11 @@ impl fmt::Display for Message {
 }
 
 impl error::Error for Message {}
+
+/// It is one of the roots above, which stand for a text or a code and not for an error of another
+/// type.
+#[cfg(feature = "tracing")]
+pub(crate) fn is_made_here(root: &(dyn error::Error + Send + Sync + 'static)) -> bool {
+    // In a node, static memory is behind a reference.
+    root.is::<Fixed>() || root.is::<&Fixed>() || root.is::<Coded>() || root.is::<Message>()
+}

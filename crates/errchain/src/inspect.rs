@@ -8,7 +8,7 @@ use core::panic::Location;
 use crate::classify::classify;
 use crate::raw::Records;
 use crate::record::{Field, Record};
-use crate::{Code, CodeRef, Error, Kind, Retry, StdError, Value};
+use crate::{Code, CodeRef, Error, Kind, Retry, StdError, Value, foreign};
 
 /// How many causes of the root are looked at for another error of ours: a foreign chain that
 /// runs in a circle has no end.
@@ -185,7 +185,7 @@ impl<'a> Iterator for Chain<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let level = self.next?;
-        self.next = level.source();
+        self.next = foreign::source(level);
         Some(level)
     }
 }

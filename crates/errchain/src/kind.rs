@@ -102,7 +102,7 @@ impl Kind {
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::DeadlineExceeded => "The service took too long",
-            Self::Unavailable | Self::ResourceExhausted => "The service is busy",
+            Self::Unavailable => "The service is busy",
             Self::Unimplemented => "The service does not offer this",
             _ => "Something went wrong",
         }

@@ -25,6 +25,7 @@ mod error;
 #[cfg(feature = "std")]
 mod exit;
 mod fixed;
+mod foreign;
 mod inspect;
 mod kind;
 mod macros;

@@ -7,7 +7,9 @@
 /// | `err!("a literal")` | nothing |
 /// | `err!(CODE)`, `err!(CODE, "a literal")` | nothing |
 /// | `err!("text {with} {}", values)`, `err!(CODE, "text {}", values)` | the text and a node |
-/// | any but the last with `; key = value, ...` behind it | a node |
+/// | any with `; key = value, ...` behind it | a node, and the text if it has one to fill in |
+///
+/// A text with fields behind it takes its values by name only: `"user {id}"`.
 ///
 /// A code is the path of a `static` or `const` [`Code`](crate::Code). For an error value write
 /// `Error::from(value)`, or just `?`.
@@ -35,6 +37,9 @@ macro_rules! err {
     ($message:literal; $($key:ident = $value:expr),+ $(,)?) => {
         $crate::err!($message)$(.with(::core::stringify!($key), $value))+
     };
+    ($message:literal, $($args:expr),+; $($fields:tt)*) => {
+        $crate::__err_args_and_fields!()
+    };
     ($message:literal, $($args:tt)+) => {
         $crate::__private::format(::core::format_args!($message, $($args)+))
     };
@@ -55,6 +60,9 @@ macro_rules! err {
     ($code:path, $message:literal; $($key:ident = $value:expr),+ $(,)?) => {
         $crate::err!($code, $message)$(.with(::core::stringify!($key), $value))+
     };
+    ($code:path, $message:literal, $($args:expr),+; $($fields:tt)*) => {
+        $crate::__err_args_and_fields!()
+    };
     ($code:path, $message:literal, $($args:tt)+) => {
         $crate::__private::format_coded(&$code, ::core::format_args!($message, $($args)+))
     };
@@ -71,6 +79,17 @@ macro_rules! err {
 macro_rules! anyhow {
     ($($args:tt)+) => {
         $crate::err!($($args)+)
+    };
+}
+
+/// Both values for the text and fields, which is one separator too many to be read by.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __err_args_and_fields {
+    () => {
+        ::core::compile_error!(
+            "a text with fields takes its values by name, `\"user {id}\"; key = value`, or as fields"
+        )
     };
 }
 
@@ -150,9 +169,8 @@ macro_rules! ensure {
 
 /// Declares a [`Code`](crate::Code) as a `static`: `NAME: domain, reason, kind, title`.
 ///
-/// Settings may follow: `retry = Retry::Immediate`, and with the feature `backtrace`
-/// `capture = true`. An invalid reason or domain does not
-/// compile.
+/// Settings may follow, in this order: `retry = Retry::Immediate`, `http_status = 412`, and with the
+/// feature `backtrace` `capture = true`. An invalid reason, domain or status does not compile.
 ///
 /// # Examples
 ///

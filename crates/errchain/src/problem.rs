@@ -14,9 +14,10 @@ use crate::{CodeRef, Error, Retry};
 ///
 /// `title` and `status` are those of the code, `code` is its domain and reason, and public fields
 /// are members of `fields`; a key that was given more than once has an array of its values there.
-/// Fields that do not fit are left out, and `"is_cut":true` says so. The public field `detail` is
-/// the member of that name: what the standard wants said about this very occurrence. An error
-/// without a code is the server's fault: its status is 500 or above, whatever its cause was.
+/// Fields that do not fit are left out, and `"is_cut":true` says so. The public field `detail`, the
+/// outermost one that is a text, is the member of that name: what the standard wants said about
+/// this very occurrence. An error without a code is the server's fault: its status is 500 or
+/// above, whatever its cause was.
 ///
 /// # Examples
 ///

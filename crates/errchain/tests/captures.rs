@@ -91,6 +91,24 @@ fn who_is_captured_is_up_to_the_code_and_then_to_the_policy() {
 }
 
 #[test]
+fn each_place_has_its_own_rate() {
+    let _rate = scoped(Policy::Rate { per_second: 1 });
+    // Some of the places may share a slot, with each other or with another test.
+    let errors = [
+        err!("a"),
+        err!("b"),
+        err!("c"),
+        err!("d"),
+        err!("e"),
+        err!("f"),
+        err!("g"),
+        err!("h"),
+    ];
+    let captured = errors.iter().filter(|error| error.backtrace().is_some());
+    assert!(captured.count() > 4);
+}
+
+#[test]
 fn a_scope_ends_with_its_guard_and_is_its_own_thread_s() {
     let _outer = scoped(Policy::Always);
     {
@@ -165,6 +183,17 @@ fn deep(levels: u32) -> Backtrace {
     stack
 }
 
+#[inline(never)]
+fn deep_error(levels: u32) -> Error {
+    if levels == 0 {
+        let _always = scoped(Policy::Always);
+        return err!("deep down");
+    }
+    let error = deep_error(levels - 1);
+    std::hint::black_box(&error);
+    error
+}
+
 #[test]
 fn a_stack_deeper_than_the_bound_keeps_its_top_and_says_so() {
     assert!(!deep(100).is_cut());
@@ -172,6 +201,17 @@ fn a_stack_deeper_than_the_bound_keeps_its_top_and_says_so() {
     assert!(stack.is_cut());
     assert_eq!(stack.addresses().len(), 512);
     assert!(stack.to_string().ends_with("(deeper frames were not kept)"));
+
+    let error = deep_error(2_000);
+    let report = error.report().audience(Audience::Operator);
+    assert!(
+        report
+            .to_string()
+            .ends_with("(deeper frames were not kept)")
+    );
+    let json: serde_json::Value =
+        serde_json::from_str(&report.json().to_string()).expect("it is JSON");
+    assert_eq!(json["is_cut"], true);
 }
 
 #[test]

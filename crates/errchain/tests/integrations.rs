@@ -1,6 +1,7 @@
 //! What other crates see of an error, and what it sees of theirs.
 
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -57,6 +58,58 @@ fn a_problem_shows_a_programmer_what_it_shows_a_client() {
     let error = err!(NOT_FOUND, "canary").with("internal", "canary");
     let problem = error.problem().instance("/users/7");
     assert_eq!(format!("{problem:?}"), problem.to_string());
+}
+
+#[test]
+fn a_problem_looks_at_its_fields_as_often_however_many_there_are() {
+    /// Asked for its cause at the end of each look at the fields.
+    #[derive(Debug, Default)]
+    struct Root(Arc<AtomicUsize>);
+    impl fmt::Display for Root {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("root")
+        }
+    }
+    impl std::error::Error for Root {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            None
+        }
+    }
+    let keys = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let looks = |keys: &[&'static str]| {
+        let root = Root::default();
+        let looks = Arc::clone(&root.0);
+        let error = keys
+            .iter()
+            .fold(Error::new(root), |e, key| e.public(key, 1));
+        assert_eq!(problem(&error)["fields"]["a"], 1);
+        looks.load(Ordering::Relaxed)
+    };
+    assert_eq!(looks(&keys[..1]), looks(&keys));
+
+    // If each field were looked for among those before it, this would take minutes.
+    let repeated = |error, key| (0..20_000).fold(error, |error: Error, _| error.public(key, 1));
+    let document = problem(&repeated(repeated(err!(NOT_FOUND), "first"), "second"));
+    for key in ["first", "second"] {
+        let values = document["fields"][key].as_array().map(Vec::len);
+        assert_eq!(values, Some(20_000), "{key}");
+    }
+}
+
+#[test]
+fn of_several_details_the_outermost_text_is_the_detail_and_the_others_are_fields() {
+    let error = err!(NOT_FOUND)
+        .public("detail", "inner")
+        .public("detail", "outer")
+        .public("detail", 7);
+    let document = problem(&error);
+    assert_eq!(document["detail"], "outer");
+    assert_eq!(document["fields"], json!({ "detail": ["inner", 7] }));
+
+    let number = problem(&err!(NOT_FOUND).public("detail", 7));
+    assert_eq!(number.get("detail"), None, "it is a text in RFC 9457");
+    assert_eq!(number["fields"], json!({ "detail": 7 }));
 }
 
 #[test]
@@ -162,6 +215,20 @@ fn the_kinds_of_foreign_errors_are_known() {
             Kind::Unavailable,
         ),
         (
+            database("08006", sqlx::error::ErrorKind::Other),
+            Kind::Unavailable,
+        ),
+        (
+            database("53300", sqlx::error::ErrorKind::Other),
+            Kind::Unavailable,
+        ),
+        (
+            database("40P01", sqlx::error::ErrorKind::Other),
+            Kind::Aborted,
+        ),
+        (Error::from(sqlx::Error::PoolClosed), Kind::Unavailable),
+        (Error::from(sqlx::Error::WorkerCrashed), Kind::Unavailable),
+        (
             database("57014", sqlx::error::ErrorKind::Other),
             Kind::DeadlineExceeded,
         ),
@@ -171,6 +238,19 @@ fn the_kinds_of_foreign_errors_are_known() {
         ),
         (database("é", sqlx::error::ErrorKind::Other), Kind::Unknown),
         (redis(Redis::Server(Server::BusyLoading)), Kind::Unavailable),
+        (redis(Redis::Server(Server::ClusterDown)), Kind::Unavailable),
+        (redis(Redis::Server(Server::MasterDown)), Kind::Unavailable),
+        (redis(Redis::Server(Server::TryAgain)), Kind::Unavailable),
+        (redis(Redis::Server(Server::ReadOnly)), Kind::Unavailable),
+        (
+            redis(Redis::MasterNameNotFoundBySentinel),
+            Kind::Unavailable,
+        ),
+        (
+            redis(Redis::NoValidReplicasFoundBySentinel),
+            Kind::Unavailable,
+        ),
+        (redis(Redis::ClusterConnectionNotFound), Kind::Unavailable),
         (redis(Redis::Server(Server::NoPerm)), Kind::Internal),
         (redis(Redis::Parse), Kind::Internal),
         (
@@ -306,12 +386,25 @@ fn an_event_has_opentelemetrys_names_and_the_level_it_was_given() {
             error.emit(level);
         }
         err!(NOT_FOUND).emit(Level::WARN);
+        err!(BUSY).emit(Level::WARN);
+        err!("text").context("above").emit(Level::WARN);
+        err!("number {}", 1).emit(Level::WARN);
+        BUSY.err().emit(Level::WARN);
     });
     let events = recorder.0.lock().expect("nobody panics under the lock");
     let levels: Vec<_> = events.iter().map(|(level, _)| *level).collect();
     assert_eq!(
         levels,
-        [Level::ERROR, Level::WARN, Level::INFO, Level::WARN]
+        [
+            Level::ERROR,
+            Level::WARN,
+            Level::INFO,
+            Level::WARN,
+            Level::WARN,
+            Level::WARN,
+            Level::WARN,
+            Level::WARN
+        ]
     );
 
     let (_, event) = &events[0];
@@ -330,4 +423,10 @@ fn an_event_has_opentelemetrys_names_and_the_level_it_was_given() {
     assert_eq!(fields[0], json!({ "key": "user_id", "value": 7 }));
     assert!(!event.to_string().contains("canary"));
     assert_eq!(events[3].1["error.type"], "user/NOT_FOUND");
+    assert_eq!(events[3].1["error.retryable"], false);
+    assert_eq!(events[4].1["error.retryable"], true);
+    // Of one made here it does not matter how, or what was added to it.
+    for event in &events[3..] {
+        assert_eq!(event.1["exception.type"], "errchain::Error");
+    }
 }

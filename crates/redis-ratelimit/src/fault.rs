@@ -64,6 +64,13 @@ impl Fault {
         self
     }
 
+    /// The same of a request of which this is a part, when another part of it was carried out.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn maybe_applied(mut self) -> Self {
+        self.applied = Applied::Maybe;
+        self
+    }
+
     /// What went wrong.
     #[must_use]
     pub fn kind(&self) -> FaultKind {

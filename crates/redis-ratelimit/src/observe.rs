@@ -74,11 +74,11 @@ pub(crate) fn fault(fault: &Fault) {
     let _ = fault;
 }
 
-/// `ratelimit_breaker_open`, and a warning at the first and a notice at the last moment.
+/// `ratelimit_breaker_open`: how many are, since a cluster has several; and a warning at the first and a notice at the last moment.
 #[cfg(feature = "redis")]
 pub(crate) fn breaker(is_open: bool) {
     #[cfg(feature = "metrics")]
-    metrics::gauge!("ratelimit_breaker_open").set(f64::from(u8::from(is_open)));
+    metrics::gauge!("ratelimit_breaker_open").increment(if is_open { 1.0 } else { -1.0 });
     #[cfg(feature = "tracing")]
     if is_open {
         tracing::warn!("the rate limit store is not asked for a while: it fails");

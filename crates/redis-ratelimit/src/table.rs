@@ -71,6 +71,7 @@ impl<V> Table<V> {
         }
     }
 
+    #[inline]
     pub(crate) fn locate(&self, id: Id<'_>) -> Place {
         // The key is a stranger's and goes through the secret hash in one piece; names are ours.
         let mut hasher = self.hasher.build_hasher();
@@ -84,6 +85,7 @@ impl<V> Table<V> {
         }
     }
 
+    #[inline]
     pub(crate) fn lock(&self, place: Place) -> MutexGuard<'_, Shard<V>> {
         // What a panic leaves behind is a whole entry or none: the table calls no foreign code.
         let shard = self.shards[place.shard].lock();
@@ -126,9 +128,20 @@ impl<V> fmt::Debug for Table<V> {
 impl<V> Shard<V> {
     /// The value, unless it has expired.
     pub(crate) fn find(&mut self, place: Place, id: Id<'_>, now: u64) -> Option<&mut V> {
+        self.find_until(place, id, now).map(|(value, _)| value)
+    }
+
+    /// The value and when it expires, unless it has.
+    #[inline]
+    pub(crate) fn find_until(
+        &mut self,
+        place: Place,
+        id: Id<'_>,
+        now: u64,
+    ) -> Option<(&mut V, &mut u64)> {
         let index = self.position(place, id)?;
         let entry = &mut self.entries[index];
-        (entry.expires > now).then_some(&mut entry.value)
+        (entry.expires > now).then_some((&mut entry.value, &mut entry.expires))
     }
 
     /// Sets the value until `expires`.
@@ -163,6 +176,7 @@ impl<V> Shard<V> {
         }
     }
 
+    #[inline]
     fn position(&self, place: Place, id: Id<'_>) -> Option<usize> {
         let is_it = |index: &usize| self.entries[*index].is(place, id);
         self.index.find(place.hash, is_it).copied()
@@ -240,6 +254,7 @@ impl<V> Shard<V> {
 impl<V: Copy> Shard<V> {
     /// Sets what `change` makes of the value, and until when, in one look-up. It returns something
     /// beside.
+    #[inline]
     pub(crate) fn change<T>(
         &mut self,
         place: Place,

@@ -10,6 +10,7 @@ use crate::{Decision, Doubt, State};
 pub struct Verdict {
     outcome: Outcome,
     states: Vec<State>,
+    is_in_parts: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -24,6 +25,7 @@ impl Verdict {
         Self {
             outcome: Outcome::Admitted,
             states,
+            is_in_parts: false,
         }
     }
 
@@ -35,6 +37,7 @@ impl Verdict {
         Self {
             outcome: Outcome::Denied { binding },
             states,
+            is_in_parts: false,
         }
     }
 
@@ -42,7 +45,15 @@ impl Verdict {
         Self {
             outcome: Outcome::Unknown(doubt),
             states,
+            is_in_parts: false,
         }
+    }
+
+    /// Each node of a cluster has decided on a part of it.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn in_parts(mut self) -> Self {
+        self.is_in_parts = true;
+        self
     }
 
     /// Whether to go on: all checks are admitted, or nobody could tell and the failure policy
@@ -69,6 +80,18 @@ impl Verdict {
     #[must_use]
     pub fn states(&self) -> &[State] {
         &self.states
+    }
+
+    /// Whether all checks were decided in one step, so that nobody could see some of them taken and
+    /// others not.
+    ///
+    /// They are, except in a cluster if they are for different keys: these are on different nodes,
+    /// each of which decides on its own. It is all or none there too, but what was taken for a
+    /// verdict that denies is given back by a second call. Until then it is missing to others; if
+    /// the process dies in between, or its caller does not wait, it is not given back.
+    #[must_use]
+    pub fn is_atomic(&self) -> bool {
+        !self.is_in_parts
     }
 
     /// What is in doubt, if the store did not answer.

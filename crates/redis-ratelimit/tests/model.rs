@@ -3,11 +3,14 @@
 //! Everything goes through the public API, on the memory store with a clock of the test's.
 
 use std::cell::Cell;
+use std::num::NonZeroU32;
 use std::pin::pin;
 use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use governor::RateLimiter;
+use governor::clock::{Clock, FakeRelativeClock};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 use redis_ratelimit::{Check, Decision, Limiter, MemoryStore, Policy, Quota, State};
@@ -65,6 +68,44 @@ fn gcra_admits_exactly_what_a_leaky_bucket_with_fractions_does() {
                 prop_assert_eq!(answer.state.retry_after.as_micros(), wait);
                 let reset = level.div_ceil(u128::from(units));
                 prop_assert_eq!(answer.state.reset_after.as_micros(), reset);
+            }
+            Ok(())
+        });
+    }
+}
+
+/// governor keeps the same arrival time, in nanoseconds and without the remainder of a quota that
+/// does not divide, so the intervals here are whole microseconds.
+#[test]
+fn gcra_decides_as_governor_does() {
+    for (units, period_us, burst) in [
+        (20, 1_000_000, 20),
+        (1, 1_000_000, 1),
+        (1, 60_000_000, 7),
+        (1_000_000, 1_000_000, 50),
+        (5, 10, 3),
+    ] {
+        let quota = Quota::per(units, Duration::from_micros(period_us)).burst(burst);
+        let policy = Policy::gcra("p", quota).expect("a quota");
+        let interval_us = period_us / u64::from(units);
+        run(&policy, interval_us.max(1), |answers| {
+            let clock = FakeRelativeClock::default();
+            let interval = Duration::from_micros(period_us) / units;
+            let theirs = governor::Quota::with_period(interval).expect("an interval");
+            let theirs = theirs.allow_burst(NonZeroU32::new(burst).expect("a burst"));
+            let theirs = RateLimiter::direct_with_clock(theirs, clock.clone());
+            let mut now_us = 0;
+            for answer in answers {
+                clock.advance(Duration::from_micros(answer.now_us - now_us));
+                now_us = answer.now_us;
+                let units = NonZeroU32::new(answer.cost).expect("a cost");
+                let decision = theirs.check_n(units).expect("no more than the burst");
+                let wait = decision.map_err(|denied| denied.wait_time_from(clock.now()));
+                let ours = answer
+                    .admitted
+                    .then_some(())
+                    .ok_or(answer.state.retry_after);
+                prop_assert_eq!(ours, wait);
             }
             Ok(())
         });

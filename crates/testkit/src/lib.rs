@@ -8,6 +8,7 @@
 //! | a schema of its own in the shared Postgres | [`postgres`] | `postgres` |
 //! | a server to kill, pause and restart | [`Redis`], [`Cluster`], [`Sentinel`], [`Postgres`] | `redis`, `postgres` |
 //! | a bad network in front of a server | [`Proxy`] | `proxy` |
+//! | to know whether a concurrent history is a sound one | [`linearize`] | `history` |
 //!
 //! The shared servers come from `cargo xtask test`, as `TEST_REDIS_URL` and `TEST_DATABASE_URL`.
 //! Without them the functions panic and say how to get them: a test that needs a server is
@@ -21,6 +22,8 @@
 compile_error!("testkit starts and signals Unix processes");
 
 mod every_await;
+#[cfg(feature = "history")]
+mod history;
 mod ticker;
 mod wait;
 
@@ -38,6 +41,8 @@ mod servers;
 #[cfg(any(feature = "redis", feature = "postgres"))]
 pub use error::StartError;
 pub use every_await::every_await;
+#[cfg(feature = "history")]
+pub use history::{Call, linearize};
 #[cfg(feature = "redis")]
 pub use isolation::{Keys, redis};
 #[cfg(feature = "postgres")]
@@ -47,5 +52,5 @@ pub use proxy::{Link, Proxy};
 #[cfg(feature = "postgres")]
 pub use servers::Postgres;
 #[cfg(feature = "redis")]
-pub use servers::{Cluster, Redis, Sentinel};
+pub use servers::{Cluster, Redis, Sentinel, SlotMove};
 pub use wait::{Condition, wait_for};

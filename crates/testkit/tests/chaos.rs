@@ -287,6 +287,38 @@ async fn a_cluster_replaces_a_master_that_was_killed() {
     wait_for(replica, AMPLE).await;
 }
 
+#[test]
+#[ignore = "needs server binaries"]
+fn a_slot_that_is_moved_takes_its_keys_along() {
+    let cluster = Cluster::start(&[]).unwrap();
+    let [first, second] = ["{user:1}a", "{user:1}b"];
+    let from = cluster.master_of(first).unwrap();
+    let to = (from + 1) % 3;
+    let run = |node: usize, asks: bool, key: &str| {
+        let mut client = connect(&cluster.nodes()[node])?;
+        if asks {
+            redis::cmd("ASKING").exec(&mut client)?;
+        }
+        client.incr::<_, _, u32>(key, 1)
+    };
+    let code = |result: RedisResult<u32>| result.map_err(|error| error.code().map(str::to_owned));
+    for key in [first, second] {
+        assert_eq!(code(run(from, false, key)), Ok(1));
+    }
+    let moving = cluster.start_move(first, to).unwrap();
+    let moved = moving.move_a_key().unwrap().expect("there are two");
+    assert_eq!(code(run(from, false, &moved)), Err(Some("ASK".to_owned())));
+    assert_eq!(code(run(to, false, &moved)), Err(Some("MOVED".to_owned())));
+    assert_eq!(code(run(to, true, &moved)), Ok(2));
+    moving.finish().unwrap();
+    assert_eq!(cluster.master_of(first).unwrap(), to);
+    for key in [first, second] {
+        let count = if key == moved { 3 } else { 2 };
+        assert_eq!(code(run(to, false, key)), Ok(count));
+        assert_eq!(code(run(from, false, key)), Err(Some("MOVED".to_owned())));
+    }
+}
+
 #[tokio::test]
 #[ignore = "needs server binaries"]
 async fn sentinels_replace_a_master_that_was_killed() {

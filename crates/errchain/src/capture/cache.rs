@@ -87,6 +87,10 @@ mod tests {
             assert_eq!(cache.bytes, sum);
             assert!(cache.bytes <= MAX_BYTES);
         }
+        // Two threads that looked up one stack at once.
+        cache.insert(&[199; 512], &frames);
+        let sum: usize = cache.stacks.iter().map(|(a, f)| size(a, f)).sum();
+        assert_eq!(cache.bytes, sum);
         assert!(cache.stacks.contains_key(&[199; 512][..]));
         assert!(!cache.stacks.contains_key(&[0; 512][..]));
         assert_eq!(cache.stacks.len(), cache.oldest_first.len());

@@ -4,6 +4,7 @@ use core::cell::Cell;
 use core::marker::PhantomData;
 use core::panic::Location;
 use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::ffi::OsString;
 use std::sync::OnceLock;
 use std::time::Instant;
 
@@ -37,6 +38,8 @@ pub fn set_policy(policy: Policy) {
 
 /// Sets the policy for this thread, for as long as what it returns is kept. For tests, whose
 /// outcome then does not depend on the environment or on each other.
+///
+/// Scopes end in the reverse order of their beginnings, as local variables do by themselves.
 pub fn scoped(policy: Policy) -> Scope {
     // ORDERING: Relaxed. A thread that has a scope sees its own count, and others need not.
     SCOPES.fetch_add(1, Ordering::Relaxed);
@@ -131,9 +134,8 @@ fn decide(code: Option<&Code>, site: &'static Location<'static>, global: u64) ->
 fn env() -> bool {
     static IS_SET: OnceLock<bool> = OnceLock::new();
     *IS_SET.get_or_init(|| {
-        let is_set = std::env::var_os("RUST_LIB_BACKTRACE")
-            .or_else(|| std::env::var_os("RUST_BACKTRACE"))
-            .is_some_and(|value| value != "0");
+        let [library, program] = ["RUST_LIB_BACKTRACE", "RUST_BACKTRACE"].map(std::env::var_os);
+        let is_set = asks_for_stacks(library, program);
         if !is_set {
             // From now on the quick check is enough, unless somebody else was quicker.
             let env = encode(Policy::Env);
@@ -142,6 +144,11 @@ fn env() -> bool {
         }
         is_set
     })
+}
+
+/// What the two variables say: the one for libraries if it is set at all, else the other one.
+fn asks_for_stacks(library: Option<OsString>, program: Option<OsString>) -> bool {
+    library.or(program).is_some_and(|value| value != "0")
 }
 
 fn sample(share: f32) -> bool {
@@ -202,6 +209,22 @@ mod tests {
             },
         ] {
             assert_eq!(decode(encode(policy)), policy);
+        }
+    }
+
+    #[test]
+    fn the_environment_asks_as_it_asks_std() {
+        for (library, program, asks) in [
+            (None, None, false),
+            (None, Some("0"), false),
+            (None, Some("1"), true),
+            (None, Some("full"), true),
+            (None, Some(""), true),
+            (Some("0"), Some("1"), false),
+            (Some("1"), Some("0"), true),
+        ] {
+            let outcome = asks_for_stacks(library.map(Into::into), program.map(Into::into));
+            assert_eq!(outcome, asks, "{library:?} {program:?}");
         }
     }
 

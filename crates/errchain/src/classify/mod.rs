@@ -11,7 +11,7 @@ mod tokio;
 
 use core::error;
 
-use crate::Kind;
+use crate::{Kind, foreign};
 
 /// Looks down the causes for the first one that is known.
 pub(crate) fn classify(root: &(dyn error::Error + 'static)) -> Kind {
@@ -23,7 +23,7 @@ pub(crate) fn classify(root: &(dyn error::Error + 'static)) -> Kind {
         if let Some(kind) = known {
             return kind;
         }
-        level = error.source();
+        level = foreign::source(error);
     }
     Kind::Unknown
 }

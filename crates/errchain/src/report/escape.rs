@@ -134,6 +134,11 @@ mod tests {
             ),
             ("say \"\\\"", "say \"\\\"", "say \\\"\\\\\\\""),
             ("日本\u{1F600}", "日本\u{1F600}", "日本\u{1F600}"),
+            (
+                "\u{2027}\u{202f}\u{2065}\u{2066}\u{2069}\u{206a}",
+                "\u{2027}\u{202f}\u{2065}\\u{2066}\\u{2069}\u{206a}",
+                "\u{2027}\u{202f}\u{2065}\\u2066\\u2069\u{206a}",
+            ),
         ] {
             for (target, expected) in [(Target::Line, line), (Target::Json, json)] {
                 let mut out = String::new();

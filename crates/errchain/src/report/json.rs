@@ -29,6 +29,7 @@ pub(super) fn render(report: &Report<'_>) -> String {
         #[cfg(feature = "backtrace")]
         if let Some(stack) = error.backtrace() {
             json.list(",\"stack\":[", stack.frames().iter(), frame);
+            json.is_cut |= stack.is_cut();
         }
     }
     json.end();

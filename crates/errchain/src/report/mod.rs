@@ -104,8 +104,8 @@ impl Report<'_> {
     pub fn pretty(self) -> Self {
         use std::io::IsTerminal as _;
 
-        let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        self.coloured(!is_unwanted && std::io::stderr().is_terminal())
+        let no_color = std::env::var_os("NO_COLOR");
+        self.coloured(is_colour_wanted(no_color, std::io::stderr().is_terminal()))
     }
 
     /// Text with or without colours, whatever it is written to.
@@ -114,7 +114,7 @@ impl Report<'_> {
         self
     }
 
-    /// One line of JSON. See the book for its members; none is ever left out within an audience.
+    /// One line of JSON. Its members are in the book; those with nothing in them are left out.
     pub fn json(mut self) -> Self {
         self.format = Format::Json;
         self
@@ -129,6 +129,12 @@ impl Report<'_> {
     fn shows_all(&self) -> bool {
         self.audience == Audience::Operator
     }
+}
+
+/// As <https://no-color.org> says: an empty value counts as none.
+#[cfg(feature = "std")]
+fn is_colour_wanted(no_color: Option<std::ffi::OsString>, is_terminal: bool) -> bool {
+    is_terminal && no_color.is_none_or(|value| value.is_empty())
 }
 
 impl fmt::Display for Report<'_> {
@@ -171,5 +177,24 @@ fn retry_name(retry: Retry) -> &'static str {
         Retry::Immediate => "immediate",
         Retry::After(_) => "after",
         Retry::Backoff => "backoff",
+    }
+}
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_for_terminals_whose_user_does_not_object() {
+        for (no_color, is_terminal, is_wanted) in [
+            (None, true, true),
+            (Some(""), true, true),
+            (Some("1"), true, false),
+            (None, false, false),
+            (Some("1"), false, false),
+        ] {
+            let outcome = is_colour_wanted(no_color.map(Into::into), is_terminal);
+            assert_eq!(outcome, is_wanted, "{no_color:?} {is_terminal}");
+        }
     }
 }

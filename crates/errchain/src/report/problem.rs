@@ -1,10 +1,11 @@
 //! The members of a problem document (RFC 9457).
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::json::value;
 use super::sink::Sink;
-use crate::{CodeRef, Error, Field};
+use crate::{CodeRef, Error, Field, Value};
 
 /// The field that is a member of its own.
 const DETAIL: &str = "detail";
@@ -38,7 +39,8 @@ fn write(error: &Error, place: Place<'_>, sink: &mut Sink) {
     sink.text(error.public_title());
     sink.raw("\",\"status\":");
     sink.number(status(error));
-    if let Some(detail) = public(error).find(|field| field.key() == DETAIL) {
+    let detail = detail(error);
+    if let Some(detail) = detail {
         sink.raw(",\"detail\":");
         value(sink, detail.value());
     }
@@ -54,7 +56,7 @@ fn write(error: &Error, place: Place<'_>, sink: &mut Sink) {
         sink.text(code.reason());
         sink.raw("\"");
     }
-    let is_cut = fields(error, sink);
+    let is_cut = fields(error, detail, sink);
     if is_cut {
         sink.raw(",\"is_cut\":true");
     }
@@ -71,49 +73,65 @@ fn public(error: &Error) -> impl Iterator<Item = &Field> {
     error.fields().filter(|field| field.is_public())
 }
 
+/// What the member `detail` says: it is a text, and the outermost one if there are several.
+fn detail(error: &Error) -> Option<&Field> {
+    public(error)
+        .filter(|field| field.key() == DETAIL && is_text(field.value()))
+        .last()
+}
+
+/// It is a string in JSON.
+fn is_text(value: &Value) -> bool {
+    matches!(
+        value,
+        Value::Static(_) | Value::Text(_) | Value::Display(_) | Value::Sensitive
+    )
+}
+
 /// The public fields as one member with a member each. A key that was given more than once has
 /// an array of its values, in their order. Says whether some were left out.
-fn fields(error: &Error, sink: &mut Sink) -> bool {
-    let public = || public(error).filter(|field| field.key() != DETAIL);
+fn fields(error: &Error, detail: Option<&Field>, sink: &mut Sink) -> bool {
+    let is_detail = |field: &Field| detail.is_some_and(|detail| core::ptr::eq(detail, field));
+    let mut public: Vec<_> = public(error)
+        .filter(|field| !is_detail(field))
+        .enumerate()
+        .collect();
+    // Stable, so that those of one key stay in their order.
+    public.sort_by_key(|(_, field)| field.key());
+    let mut keys: Vec<_> = public
+        .chunk_by(|(_, left), (_, right)| left.key() == right.key())
+        .collect();
+    keys.sort_by_key(|same_key| same_key.first().map(|(index, _)| *index));
+
     let mut is_first = true;
     let mut is_cut = false;
-    for (index, field) in public().enumerate() {
-        if public()
-            .take(index)
-            .any(|earlier| earlier.key() == field.key())
-        {
-            continue;
-        }
+    for same_key in keys {
         if !sink.has_room() {
             is_cut = true;
             break;
         }
-        sink.raw(if is_first { ",\"fields\":{\"" } else { ",\"" });
+        sink.raw(if is_first { ",\"fields\":{" } else { "," });
         is_first = false;
-        sink.text(field.key());
-        sink.raw("\":");
-        is_cut |= values(sink, || public().filter(|other| other.key() == field.key()));
+        is_cut |= key_with_values(sink, same_key);
     }
     sink.raw(if is_first { "" } else { "}" });
     is_cut
 }
 
-fn values<'f, I>(sink: &mut Sink, same_key: impl Fn() -> I) -> bool
-where
-    I: Iterator<Item = &'f Field>,
-{
-    let is_alone = same_key().nth(1).is_none();
-    if !is_alone {
-        sink.raw("[");
-    }
+/// The member for a key, for whose first value there is room.
+fn key_with_values(sink: &mut Sink, same_key: &[(usize, &Field)]) -> bool {
+    let is_alone = same_key.len() == 1;
     let mut is_cut = false;
-    for (index, field) in same_key().enumerate() {
-        if !sink.has_room() {
+    for (index, (_, field)) in same_key.iter().enumerate() {
+        if index == 0 {
+            sink.raw("\"");
+            sink.text(field.key());
+            sink.raw(if is_alone { "\":" } else { "\":[" });
+        } else if sink.has_room() {
+            sink.raw(",");
+        } else {
             is_cut = true;
             break;
-        }
-        if index > 0 {
-            sink.raw(",");
         }
         value(sink, field.value());
     }

@@ -1,19 +1,19 @@
 //! Where a report is written: escaped, bounded, and safe from the `Display` of others.
 
-#[cfg(feature = "std")]
-use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt::{self, Display, Write};
 use core::panic::Location;
 
 use super::escape::{self, Target};
+use crate::foreign::guarded;
 
 /// The most that a report has.
 pub(super) const MAX_REPORT_BYTES: usize = 256 * 1024;
 /// The most that a report has of one text. Beyond it the text is cut, and says so.
 pub(super) const MAX_TEXT_BYTES: usize = 4 * 1024;
-/// What has to be left for one more item: a text, a location, and all that stands around them.
-const ITEM_BYTES: usize = 2 * MAX_TEXT_BYTES;
+/// What has to be left for one more item: four texts, which is what a frame has, and all that stands
+/// around them.
+const ITEM_BYTES: usize = 5 * MAX_TEXT_BYTES;
 
 /// A buffer that every part of a report goes through. It never fails, so that the parts need not
 /// either.
@@ -152,29 +152,6 @@ fn put_before(digits: &mut [u8], end: usize, mut integer: u64) -> usize {
     }
 }
 
-/// Runs foreign code. `None` says that it panicked.
-#[cfg(feature = "std")]
-fn guarded<R>(run: impl FnOnce() -> R) -> Option<R> {
-    // What may be left half done is the output, and the report goes on after it.
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run))
-        .map_err(discard)
-        .ok()
-}
-
-/// Drops what `panic!` makes. The drop of anything else is foreign code, which may panic again.
-#[cfg(feature = "std")]
-fn discard(payload: Box<dyn core::any::Any + Send>) {
-    if !payload.is::<&'static str>() && !payload.is::<String>() {
-        core::mem::forget(payload);
-    }
-}
-
-#[cfg(not(feature = "std"))]
-#[expect(clippy::unnecessary_wraps, reason = "with `std` it can fail")]
-fn guarded<R>(run: impl FnOnce() -> R) -> Option<R> {
-    Some(run())
-}
-
 /// A `Sink` as a writer of one text.
 struct Bounded<'s> {
     sink: &'s mut Sink,
@@ -227,6 +204,53 @@ impl Write for Bounded<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg_attr(miri, ignore = "it is slow, and nothing here is unsafe")]
+    #[test]
+    fn the_largest_item_fits_where_there_is_room_for_one() {
+        let mut sink = Sink::json();
+        sink.raw(&"x".repeat(MAX_REPORT_BYTES - ITEM_BYTES));
+        assert!(sink.has_room());
+        // A frame has the most texts.
+        for member in ["function", "file", "module", "build_id"] {
+            sink.raw(",\"");
+            sink.raw(member);
+            sink.raw("\":\"");
+            sink.text(&"y".repeat(MAX_TEXT_BYTES + 1));
+            sink.raw("\"");
+        }
+        for _ in 0..2 {
+            sink.raw(",\"a number\":");
+            sink.integer(u64::MAX);
+        }
+        sink.raw("}],\"is_cut\":true}");
+        let report = sink.finish();
+        assert!(report.len() <= MAX_REPORT_BYTES, "{}", report.len());
+    }
+
+    #[cfg_attr(miri, ignore = "it is slow, and nothing here is unsafe")]
+    #[test]
+    fn a_text_has_its_bound_whatever_is_in_it() {
+        const MARK: usize = "… (cut at 4096 bytes)".len();
+        for part in ["a", "\0", "\u{85}", "é", "\u{2028}", "\u{1F600}", "\""] {
+            for bytes in 1..7 * MAX_TEXT_BYTES / 6 {
+                // All lengths around those where something is decided, and some in between.
+                let near = |bound: usize| bytes.abs_diff(bound) < 8;
+                let is_looked_at =
+                    bytes % 97 == 0 || (1..=6).any(|escaped| near(MAX_TEXT_BYTES / escaped));
+                if !is_looked_at {
+                    continue;
+                }
+                for mut sink in [Sink::line(), Sink::json()] {
+                    sink.text(&part.repeat(bytes / part.len()));
+                    let written = sink.finish();
+                    let is_cut = written.ends_with("bytes)");
+                    let most = MAX_TEXT_BYTES + if is_cut { MARK } else { 0 };
+                    assert!(written.len() <= most, "{part:?}, {bytes} bytes");
+                }
+            }
+        }
+    }
 
     #[test]
     fn integers_are_written_as_display_writes_them() {

@@ -37,6 +37,10 @@ fn an_assertion_that_holds_passes_and_one_that_does_not_says_why() {
             ["expected: test/BLUE", "found:    test/RED"],
         ),
         (
+            message(|| assert_code!(make().with_code(&BLUE), RED)),
+            ["expected: test/RED", "found:    test/BLUE"],
+        ),
+        (
             message(|| assert_code!(err!("none"), BLUE)),
             ["test/BLUE", "found:    none"],
         ),

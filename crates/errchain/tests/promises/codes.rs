@@ -73,6 +73,23 @@ fn the_kind_of_an_io_error_is_known_without_a_code() {
         let error = error.with_code(&NO_USER);
         assert_eq!(error.kind(), Kind::NotFound, "a code is stronger than {io}");
     }
+    for (io, kind) in [
+        (io::ErrorKind::PermissionDenied, Kind::PermissionDenied),
+        (io::ErrorKind::ReadOnlyFilesystem, Kind::PermissionDenied),
+        (io::ErrorKind::AlreadyExists, Kind::AlreadyExists),
+        (io::ErrorKind::ConnectionReset, Kind::Unavailable),
+        (io::ErrorKind::ConnectionAborted, Kind::Unavailable),
+        (io::ErrorKind::NotConnected, Kind::Unavailable),
+        (io::ErrorKind::BrokenPipe, Kind::Unavailable),
+        (io::ErrorKind::HostUnreachable, Kind::Unavailable),
+        (io::ErrorKind::NetworkUnreachable, Kind::Unavailable),
+        (io::ErrorKind::NetworkDown, Kind::Unavailable),
+        (io::ErrorKind::QuotaExceeded, Kind::ResourceExhausted),
+        (io::ErrorKind::OutOfMemory, Kind::ResourceExhausted),
+        (io::ErrorKind::Unsupported, Kind::Unimplemented),
+    ] {
+        assert_eq!(Error::from(io::Error::from(io)).kind(), kind, "{io}");
+    }
     assert_eq!(err!("text").kind(), Kind::Unknown);
 }
 

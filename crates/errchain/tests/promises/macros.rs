@@ -11,6 +11,8 @@ fn every_form_of_err_says_what_it_was_told() {
         (err!("literal"), "literal", false, 0),
         (err!("literal",), "literal", false, 0),
         (err!("{{braces}}"), "{braces}", false, 0),
+        (err!("half }}"), "half }", false, 0),
+        (err!(CODE, "half {{"), "half {", true, 0),
         (err!("inline {one}"), "inline 1", false, 0),
         (
             err!("args {} {name}", one, name = two),

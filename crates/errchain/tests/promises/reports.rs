@@ -1,8 +1,9 @@
 //! Reports: for whom, in what bounds, and what hostile values can do to them.
 
 use std::fmt;
+use std::time::Duration;
 
-use errchain::{Audience, Error, Kind, Sensitive, Value, code, err};
+use errchain::{Audience, Error, Kind, Retry, Sensitive, Value, code, err};
 
 code!(NOT_FOUND: "user", "NOT_FOUND", Kind::NotFound, "User not found");
 
@@ -75,10 +76,51 @@ fn without_a_code_nothing_is_the_clients_fault() {
     }
 }
 
+#[test]
+fn a_client_is_told_no_more_of_a_kind_than_that_the_server_is_to_blame() {
+    for (kind, title) in [
+        (std::io::ErrorKind::NotFound, "Something went wrong"),
+        (std::io::ErrorKind::StorageFull, "Something went wrong"),
+        (std::io::ErrorKind::InvalidData, "Something went wrong"),
+        (std::io::ErrorKind::TimedOut, "The service took too long"),
+        (std::io::ErrorKind::ConnectionRefused, "The service is busy"),
+        (
+            std::io::ErrorKind::Unsupported,
+            "The service does not offer this",
+        ),
+    ] {
+        let error = Error::from(std::io::Error::from(kind));
+        let text = error.report().audience(Audience::Client).to_string();
+        assert_eq!(text, title, "{kind}");
+    }
+}
+
+#[test]
+fn json_says_how_to_retry_and_after_how_many_seconds() {
+    code!(NEVER: "test", "NEVER", Kind::Internal, "Title");
+    code!(AT_ONCE: "test", "AT_ONCE", Kind::Internal, "Title", retry = Retry::Immediate);
+    code!(PAUSING: "test", "PAUSING", Kind::Internal, "Title", retry = Retry::Backoff);
+    code!(LATER: "test", "LATER", Kind::Internal, "Title",
+        retry = Retry::After(Duration::from_millis(1_500)));
+    for (error, shown) in [
+        (err!(NEVER), r#""retry":"never","chain""#),
+        (err!(AT_ONCE), r#""retry":"immediate","chain""#),
+        (err!(PAUSING), r#""retry":"backoff","chain""#),
+        (
+            err!(LATER),
+            r#""retry":"after","retry_after_seconds":1.5,"chain""#,
+        ),
+    ] {
+        let json = error.report().json().to_string();
+        assert!(json.contains(shown), "{json}");
+    }
+}
+
 /// Shows itself in a way that no report should have to suffer.
 #[derive(Debug, Clone, Copy)]
 enum Hostile {
     Panics,
+    PanicsAgain,
     Fails,
     HasNoEnd,
     IsHuge,
@@ -89,6 +131,7 @@ impl fmt::Display for Hostile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Panics => panic!("a Display that panics"),
+            Self::PanicsAgain => std::panic::panic_any(PanicsWhenDropped),
             Self::Fails => Err(fmt::Error),
             Self::HasNoEnd => loop {
                 f.write_str("and on ")?;
@@ -103,10 +146,20 @@ impl fmt::Display for Hostile {
 
 impl std::error::Error for Hostile {}
 
+/// What a panic may carry.
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("a panic that panics when it is dropped")
+    }
+}
+
 #[test]
 fn a_hostile_display_spoils_its_own_text_and_no_more() {
     for (hostile, said) in [
         (Hostile::Panics, "<display panicked>"),
+        (Hostile::PanicsAgain, "<display panicked>"),
         (Hostile::Fails, "<display failed>"),
         (Hostile::HasNoEnd, "(cut at 4096 bytes)"),
         (Hostile::IsHuge, "(cut at 4096 bytes)"),
@@ -181,6 +234,38 @@ fn an_error_that_is_its_own_source_has_a_report_with_an_end() {
     for output in outputs(&error) {
         assert!(output.len() < 4_096, "{output}");
     }
+    assert_eq!(format!("{error:#}").matches("round").count(), 64);
+}
+
+#[test]
+fn a_source_that_panics_ends_the_chain_and_no_more() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("broken")]
+    struct Broken;
+    #[derive(Debug)]
+    struct PanicsWhenAsked(Broken);
+    impl fmt::Display for PanicsWhenAsked {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+    impl std::error::Error for PanicsWhenAsked {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            panic!("a source that panics")
+        }
+    }
+    let _quiet = crate::support::without_stacks();
+    let error = Error::from(PanicsWhenAsked(Broken))
+        .context("above")
+        .with("key", 1);
+    assert_eq!(format!("{error:#}"), "above: broken");
+    for output in outputs(&error) {
+        assert!(!output.is_empty());
+    }
+    assert!(format!("{error:?}").ends_with("key: 1"));
+    assert!(!error.is(&NOT_FOUND) && error.code().is_none());
+    assert_eq!(error.kind(), Kind::Unknown);
+    assert_eq!(error.root_cause().to_string(), "broken");
 }
 
 #[test]

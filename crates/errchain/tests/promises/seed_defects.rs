@@ -22,6 +22,32 @@ fn an_error_without_context_allocates_nothing_for_it() {
     );
 }
 
+#[cfg(feature = "backtrace")]
+#[test]
+fn a_stack_is_captured_where_the_error_comes_up_and_at_no_wrap() {
+    // Go: `Wrap` captures one each time.
+    use errchain::capture::{Policy, scoped};
+
+    fn wrap(error: Error) -> Error {
+        let result: Result<(), _> = Err(error.hop().with("key", 1).into_std());
+        let error = result.context("above").code(&NOT_FOUND).hop().unwrap_err();
+        Error::from_boxed(error.into())
+    }
+    let quiet = {
+        let _quiet = scoped(Policy::Never);
+        err!("root")
+    };
+    let _always = scoped(Policy::Always);
+    assert!(wrap(wrap(quiet)).backtrace().is_none());
+
+    let error = err!("root");
+    let addresses = |error: &Error| error.backtrace().map(|stack| stack.addresses().to_vec());
+    let before = addresses(&error);
+    let error = wrap(wrap(error));
+    assert!(before.is_some() && addresses(&error) == before);
+    assert_eq!(format!("{error:?}").matches("stack:").count(), 1);
+}
+
 #[test]
 fn a_trace_is_not_cut_at_thirty_two() {
     let error = (0..1_000).fold(err!("root"), |error, _| error.hop());

@@ -50,10 +50,12 @@ impl Algorithm for FixedWindow {
 
     /// A window from the future is none: the clock was set back, and waiting for it would take as
     /// long as the clock is off. So nothing stored is ever too far ahead.
-    fn see(&self, stored: Option<Stored>, now: u64) -> (Seen, bool) {
+    fn see(&self, stored: Option<&Stored>, now: u64) -> (Seen, bool) {
         let limit = u64::from(self.limit);
         let seen = match stored {
-            Some(Stored::Fixed { start, used }) if start <= now && now - start < self.window_us => {
+            Some(&Stored::Fixed { start, used })
+                if start <= now && now - start < self.window_us =>
+            {
                 Seen {
                     left_us: self.window_us - (now - start),
                     used: used.min(limit),

@@ -101,6 +101,7 @@ impl Gcra {
     }
 
     /// `count` intervals, at most the end of time.
+    #[inline]
     fn intervals(&self, count: u32) -> Time {
         if self.denominator == 1 {
             // The usual case, and a division of 128 bits is the dearest part of a decision.
@@ -116,10 +117,12 @@ impl Gcra {
     }
 
     /// At most 2^64 * 2^32 and a bit.
+    #[inline]
     fn parts(&self, time: Time) -> u128 {
         u128::from(time.whole) * u128::from(self.denominator) + u128::from(time.part)
     }
 
+    #[inline]
     fn sum(&self, a: Time, b: Time) -> Time {
         let part = a.part + b.part;
         let carry = u64::from(part >= self.denominator);
@@ -130,6 +133,7 @@ impl Gcra {
     }
 
     /// `a - b`, or nothing if that is negative.
+    #[inline]
     fn difference(&self, a: Time, b: Time) -> Time {
         if a <= b {
             return Time::default();
@@ -146,12 +150,14 @@ impl Gcra {
 impl Algorithm for Gcra {
     type Seen = Time;
 
+    #[inline]
     fn capacity(&self) -> u32 {
         self.burst
     }
 
-    fn see(&self, stored: Option<Stored>, now: u64) -> (Time, bool) {
-        let Some(Stored::Gcra { whole, part }) = stored else {
+    #[inline]
+    fn see(&self, stored: Option<&Stored>, now: u64) -> (Time, bool) {
+        let Some(&Stored::Gcra { whole, part }) = stored else {
             return (Time::default(), false);
         };
         let Some(whole) = whole.checked_sub(now) else {
@@ -163,6 +169,7 @@ impl Algorithm for Gcra {
         (debt.min(self.tolerance), debt > self.tolerance)
     }
 
+    #[inline]
     fn read(&self, reply: &[i64]) -> Option<Time> {
         let (whole, part) = match *reply {
             [whole] => (whole, 0),
@@ -176,18 +183,22 @@ impl Algorithm for Gcra {
         (debt <= self.tolerance && debt.part < self.denominator).then_some(debt)
     }
 
+    #[inline]
     fn admits(&self, debt: Time, cost: u32) -> bool {
         self.take(debt, cost) <= self.tolerance
     }
 
+    #[inline]
     fn take(&self, debt: Time, cost: u32) -> Time {
         self.sum(debt, self.intervals(cost))
     }
 
+    #[inline]
     fn give(&self, debt: Time, cost: u32) -> Time {
         self.difference(debt, self.intervals(cost))
     }
 
+    #[inline]
     fn store(&self, debt: Time, now: u64) -> Stored {
         Stored::Gcra {
             whole: now.saturating_add(debt.whole),
@@ -195,6 +206,7 @@ impl Algorithm for Gcra {
         }
     }
 
+    #[inline]
     fn remaining(&self, debt: Time) -> u64 {
         let left = self.difference(self.tolerance, debt);
         if self.denominator == 1 {
@@ -204,17 +216,20 @@ impl Algorithm for Gcra {
         u64::try_from(units).expect("at most the burst")
     }
 
+    #[inline]
     fn wait_us(&self, debt: Time, cost: u32) -> u64 {
         self.difference(self.take(debt, cost), self.tolerance)
             .rounded_up()
     }
 
+    #[inline]
     fn reset_us(&self, debt: Time) -> u64 {
         debt.rounded_up()
     }
 }
 
 impl Time {
+    #[inline]
     fn rounded_up(self) -> u64 {
         self.whole.saturating_add(u64::from(self.part > 0))
     }

@@ -56,6 +56,14 @@ pub(crate) struct Outcome {
     pub(crate) write: Option<Stored>,
 }
 
+/// An [`Outcome`] that is written already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Decided {
+    pub(crate) admitted: bool,
+    pub(crate) figures: Figures,
+    pub(crate) has_written: bool,
+}
+
 /// What a caller may know after a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Figures {
@@ -79,7 +87,7 @@ trait Algorithm {
     /// have put it, because the clock was set back or the quota was cut: then it has to be
     /// written back even when the check is denied. Clamped on reading only, it would be clamped
     /// against a newer `now` each time, and lock its key out for as long as the clock was off.
-    fn see(&self, stored: Option<Stored>, now: u64) -> (Self::Seen, bool);
+    fn see(&self, stored: Option<&Stored>, now: u64) -> (Self::Seen, bool);
 
     /// Reads what a script has seen. `None` if that can't be.
     fn read(&self, reply: &[i64]) -> Option<Self::Seen>;
@@ -113,12 +121,21 @@ impl Rule {
 
     /// Decides on `cost` units.
     pub(crate) fn decide(&self, stored: Option<Stored>, now: u64, cost: u32) -> Outcome {
+        with_algorithm!(self, algorithm => decide(algorithm, stored.as_ref(), now, cost))
+    }
+
+    /// Decides as [`decide`](Self::decide) does, and writes where the state lies.
+    #[inline]
+    pub(crate) fn decide_at(&self, stored: &mut Stored, now: u64, cost: u32) -> Decided {
         with_algorithm!(self, algorithm => {
-            let (seen, is_ahead) = algorithm.see(stored, now);
-            if algorithm.admits(seen, cost) {
-                admit(algorithm, seen, now, cost)
-            } else {
-                decline(algorithm, seen, now, cost, is_ahead)
+            let outcome = decide(algorithm, Some(stored), now, cost);
+            if let Some(write) = outcome.write {
+                *stored = write;
+            }
+            Decided {
+                admitted: outcome.admitted,
+                figures: outcome.figures,
+                has_written: outcome.write.is_some(),
             }
         })
     }
@@ -126,7 +143,7 @@ impl Rule {
     /// Consumes nothing: to look, or because another limit denies.
     pub(crate) fn decline(&self, stored: Option<Stored>, now: u64, cost: u32) -> Outcome {
         with_algorithm!(self, algorithm => {
-            let (seen, is_ahead) = algorithm.see(stored, now);
+            let (seen, is_ahead) = algorithm.see(stored.as_ref(), now);
             decline(algorithm, seen, now, cost, is_ahead)
         })
     }
@@ -134,15 +151,24 @@ impl Rule {
     /// Takes `cost` units back, never further than to an unused limit.
     pub(crate) fn refund(&self, stored: Option<Stored>, now: u64, cost: u32) -> Stored {
         with_algorithm!(self, algorithm => {
-            let (seen, _) = algorithm.see(stored, now);
+            let (seen, _) = algorithm.see(stored.as_ref(), now);
             algorithm.store(algorithm.give(seen, cost), now)
+        })
+    }
+
+    /// What is left, for a check that would be admitted.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn look(&self, stored: Option<Stored>, now: u64) -> Figures {
+        with_algorithm!(self, algorithm => {
+            let (seen, _) = algorithm.see(stored.as_ref(), now);
+            figures(algorithm, seen, 0)
         })
     }
 
     /// Consumes `cost` units that somebody else has admitted, as far as there are any left.
     pub(crate) fn charge(&self, stored: Option<Stored>, now: u64, cost: u32) -> Stored {
         with_algorithm!(self, algorithm => {
-            let (seen, _) = algorithm.see(stored, now);
+            let (seen, _) = algorithm.see(stored.as_ref(), now);
             let cost = u64::from(cost).min(algorithm.remaining(seen));
             let cost = u32::try_from(cost).expect("at most the cost, which is a u32");
             algorithm.store(algorithm.take(seen, cost), now)
@@ -152,7 +178,7 @@ impl Rule {
     /// Until when a store has to keep what it wrote.
     pub(crate) fn reset_us(&self, stored: Stored, now: u64) -> u64 {
         with_algorithm!(self, algorithm => {
-            let (seen, _) = algorithm.see(Some(stored), now);
+            let (seen, _) = algorithm.see(Some(&stored), now);
             algorithm.reset_us(seen)
         })
     }
@@ -218,6 +244,17 @@ impl Rule {
     }
 }
 
+#[inline]
+fn decide<A: Algorithm>(algorithm: &A, stored: Option<&Stored>, now: u64, cost: u32) -> Outcome {
+    let (seen, is_ahead) = algorithm.see(stored, now);
+    if algorithm.admits(seen, cost) {
+        admit(algorithm, seen, now, cost)
+    } else {
+        decline(algorithm, seen, now, cost, is_ahead)
+    }
+}
+
+#[inline]
 fn admit<A: Algorithm>(algorithm: &A, seen: A::Seen, now: u64, cost: u32) -> Outcome {
     let after = algorithm.take(seen, cost);
     Outcome {
@@ -227,6 +264,7 @@ fn admit<A: Algorithm>(algorithm: &A, seen: A::Seen, now: u64, cost: u32) -> Out
     }
 }
 
+#[inline]
 fn decline<A: Algorithm>(
     algorithm: &A,
     seen: A::Seen,
@@ -246,6 +284,7 @@ fn decline<A: Algorithm>(
     }
 }
 
+#[inline]
 fn figures<A: Algorithm>(algorithm: &A, seen: A::Seen, wait_us: u64) -> Figures {
     Figures {
         remaining: algorithm.remaining(seen),

@@ -60,12 +60,12 @@ impl Algorithm for SlidingWindow {
         self.limit
     }
 
-    fn see(&self, stored: Option<Stored>, now: u64) -> (Seen, bool) {
+    fn see(&self, stored: Option<&Stored>, now: u64) -> (Seen, bool) {
         let mut seen = Seen {
             left_us: self.bucket_us - now % self.bucket_us,
             counts: [0; BUCKETS + 1],
         };
-        let Some(Stored::Sliding {
+        let Some(&Stored::Sliding {
             bucket_us,
             newest,
             counts,

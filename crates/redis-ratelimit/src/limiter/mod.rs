@@ -6,8 +6,12 @@ mod coalescer;
 #[cfg(feature = "redis")]
 mod deny_cache;
 #[cfg(feature = "redis")]
+mod lane;
+#[cfg(feature = "redis")]
 mod lease;
 mod operations;
+#[cfg(feature = "cluster")]
+mod parts;
 mod permit;
 #[cfg(feature = "redis")]
 mod remote;
@@ -22,7 +26,7 @@ pub use self::builder::LimiterBuilder;
 pub use self::permit::Permit;
 #[cfg(feature = "redis")]
 use self::remote::Remote;
-use crate::core::Outcome;
+use crate::core::Figures;
 use crate::store::{Answer, Request};
 use crate::{Check, Decision, MemoryStore, Source, State, Verdict, observe};
 
@@ -82,7 +86,10 @@ impl Limiter {
     /// Before it is polled nothing is asked. Dropped later, the units may have been taken.
     pub async fn check(&self, check: Check<'_>) -> Decision {
         let decision = match &self.backend {
-            Backend::Memory(store) => decision(check, store.take(check.into()), Source::Store),
+            Backend::Memory(store) => {
+                let (admitted, figures) = store.take(check.into());
+                decision(check, admitted, figures, Source::Store)
+            }
             // In a box, so that the future of the usual case stays a small one.
             #[cfg(feature = "redis")]
             Backend::Redis(remote) => match remote.remembered(check) {
@@ -197,9 +204,9 @@ fn requests<'a>(checks: &[Check<'a>]) -> Vec<Request<'a>> {
     checks.iter().enumerate().map(request).collect()
 }
 
-fn decision(check: Check<'_>, outcome: Outcome, source: Source) -> Decision {
-    let state = State::new(check.policy().limit(), outcome.figures, source);
-    if outcome.admitted {
+fn decision(check: Check<'_>, admitted: bool, figures: Figures, source: Source) -> Decision {
+    let state = State::new(check.policy().limit(), figures, source);
+    if admitted {
         Decision::Allowed(state)
     } else {
         Decision::Denied(state)

@@ -9,9 +9,10 @@ use tokio::time::Instant;
 use super::builder::LimiterBuilder;
 use super::coalescer::{self, Coalescer};
 use super::deny_cache::{DenyCache, LocalClock};
+use super::lane::Lanes;
 use super::{decision, requests, verdict};
 use crate::core::{Figures, Slot, Slots};
-use crate::store::{Answer, Breaker, Budget, Pass, Probe, Request, Told};
+use crate::store::{Answer, Budget, Probe, Request, Told};
 use crate::table::Id;
 use crate::{
     Applied, Check, Decision, Doubt, FailurePolicy, Fault, FaultKind, MemoryStore, RedisStore,
@@ -27,11 +28,10 @@ pub(super) struct Remote {
     store: RedisStore,
     budget: Duration,
     on_failure: FailurePolicy,
-    breaker: Arc<Breaker>,
+    lanes: Lanes,
     /// This process' shares, under [`FailurePolicy::Local`].
     local: MemoryStore,
     clock: LocalClock,
-    coalescer: Option<Arc<Coalescer>>,
     denials: Option<DenyCache>,
 }
 
@@ -45,16 +45,17 @@ impl Remote {
             LocalClock::start(),
             settings.budget.clamp(*BUDGET.start(), *BUDGET.end()),
         );
-        let breaker = Arc::new(Breaker::new(Instant::now()));
-        let coalescer = || Coalescer::new(store.clone(), clock, budget, Arc::clone(&breaker));
+        let lanes = Lanes::new(&store, |breaker| {
+            let coalescer = || Coalescer::new(store.clone(), clock, budget, Arc::clone(breaker));
+            settings.coalesces.then(coalescer)
+        });
         Self {
-            coalescer: settings.coalesces.then(coalescer),
             denials: settings.denials.map(DenyCache::new),
             clock,
             store,
             budget,
             on_failure,
-            breaker,
+            lanes,
             local: MemoryStore::new(),
         }
     }
@@ -63,7 +64,12 @@ impl Remote {
     pub(super) fn remembered(&self, check: Check<'_>) -> Option<Decision> {
         let denials = self.denials.as_ref()?;
         let denial = denials.denial(check.into(), self.clock.now_us())?;
-        Some(decision(check, denial, Source::DenyCache))
+        Some(decision(
+            check,
+            denial.admitted,
+            denial.figures,
+            Source::DenyCache,
+        ))
     }
 
     /// Asks the store, whatever is remembered.
@@ -77,7 +83,7 @@ impl Remote {
                 } else if let Some(denials) = &self.denials {
                     denials.remember(request, &outcome, self.clock.now_us());
                 }
-                decision(check, outcome, Source::Store)
+                decision(check, outcome.admitted, outcome.figures, Source::Store)
             }
             Err(cause) => Decision::Unknown(self.doubt_one(check, cause)),
         }
@@ -94,6 +100,10 @@ impl Remote {
             }
             _ => requests(checks),
         };
+        #[cfg(feature = "cluster")]
+        if let Some(parts) = self.parts(&requests) {
+            return Box::pin(self.check_parts(checks, &requests, &parts)).await;
+        }
         match self.take(&requests).await {
             Ok(outcomes) => {
                 let answer = Answer {
@@ -101,9 +111,7 @@ impl Remote {
                     figures: outcomes.iter().map(|outcome| outcome.figures).collect(),
                 };
                 if answer.admitted {
-                    // By their own costs: those of `requests` include earlier ones.
-                    let own = checks.iter().map(|check| Request::from(*check));
-                    self.keep_local_share(&own.collect::<Vec<_>>());
+                    self.keep_local_shares(checks);
                 }
                 verdict(checks, answer, Source::Store)
             }
@@ -112,9 +120,10 @@ impl Remote {
     }
 
     /// Takes the units of all requests or of none, together with others who ask for the same.
-    async fn take(&self, requests: &[Request<'_>]) -> Told {
-        let budget = self.budget(self.budget)?;
+    pub(super) async fn take(&self, requests: &[Request<'_>]) -> Told {
         let order = self.store.order(requests).ok_or_else(nothing_asked)?;
+        let slot = self.store.slot_of(&order.first.key);
+        let budget = self.budget(slot, self.budget)?;
         let several: Vec<_>;
         let rules = if let [one] = requests {
             std::slice::from_ref(one.rule)
@@ -122,8 +131,8 @@ impl Remote {
             several = requests.iter().map(|request| *request.rule).collect();
             several.as_slice()
         };
-        let told = if let Some(coalescer) = &self.coalescer {
-            coalescer.take(rules, order, &budget).await
+        let told = if let Some(coalescer) = self.lanes.of(slot).coalescer(rules.len()) {
+            coalescer.take(slot, rules, order, &budget).await
         } else {
             let (now, orders) = (self.clock.now_us(), [order]);
             // In a box, so that the future of those who only wait stays a small one.
@@ -134,20 +143,23 @@ impl Remote {
     }
 
     pub(super) async fn peek(&self, check: Check<'_>) -> Result<Figures, Fault> {
-        let budget = self.budget(self.budget)?;
-        observed(self.store.peek(check.into(), &budget).await)
+        let request = Request::from(check);
+        let budget = self.budget(self.store.slot(request.id), self.budget)?;
+        observed(self.store.peek(request, &budget).await)
     }
 
     pub(super) async fn refund(&self, check: Check<'_>) -> Result<(), Fault> {
         let _forget = Forget(self, check);
-        let budget = self.budget(self.budget)?;
-        observed(self.store.refund(check.into(), &budget).await)
+        let request = Request::from(check);
+        let budget = self.budget(self.store.slot(request.id), self.budget)?;
+        observed(self.store.refund(request, &budget).await)
     }
 
     pub(super) async fn reset(&self, check: Check<'_>) -> Result<(), Fault> {
         let _forget = Forget(self, check);
-        let budget = self.budget(self.budget)?;
-        observed(self.store.reset(check.into(), &budget).await)
+        let request = Request::from(check);
+        let budget = self.budget(self.store.slot(request.id), self.budget)?;
+        observed(self.store.reset(request, &budget).await)
     }
 
     /// Within `bound`, or within the budget if that is shorter.
@@ -158,7 +170,7 @@ impl Remote {
         permit: u128,
         bound: Duration,
     ) -> Result<Slot, Fault> {
-        let budget = self.budget(bound.min(self.budget))?;
+        let budget = self.budget(self.store.slot(id), bound.min(self.budget))?;
         observed(self.store.acquire(id, slots, permit, &budget).await)
     }
 
@@ -181,22 +193,27 @@ impl Remote {
         &self.local
     }
 
-    /// To ask the store with, unless the breaker says that it would be in vain.
-    fn budget(&self, bound: Duration) -> Result<Budget, Fault> {
-        let now = Instant::now();
-        match self.breaker.pass(now) {
-            Pass::Ask => return Ok(Budget::counted(now + bound, &self.breaker)),
-            Pass::Refuse => {}
-            Pass::RefuseAndProbe => self.probe(),
-        }
-        observed(Err(Fault::new(FaultKind::BreakerOpen, Applied::No)))
+    #[cfg(feature = "cluster")]
+    pub(super) fn store(&self) -> &RedisStore {
+        &self.store
     }
 
-    fn probe(&self) {
+    #[cfg(feature = "cluster")]
+    pub(super) fn now_us(&self) -> u64 {
+        self.clock.now_us()
+    }
+
+    /// To ask the store with, unless the breaker says that it would be in vain.
+    fn budget(&self, slot: Option<u16>, bound: Duration) -> Result<Budget, Fault> {
+        let probe = |probe| self.probe(slot, probe);
+        observed(self.lanes.of(slot).budget(bound, probe))
+    }
+
+    fn probe(&self, slot: Option<u16>, probe: Probe) {
         let (store, bound) = (self.store.clone(), self.budget);
-        let probe = Probe::of(&self.breaker);
         tokio::spawn(async move {
-            if store.ping_until(Instant::now() + bound).await.is_ok() {
+            let deadline = Instant::now() + bound;
+            if store.ping_until(slot, deadline).await.is_ok() {
                 probe.succeeded();
             }
         });
@@ -208,15 +225,15 @@ impl Remote {
         };
         let request = Request::from(check);
         let share = request.rule.share(nodes.get());
-        let outcome = self.local.take(Request {
+        let (admitted, figures) = self.local.take(Request {
             rule: &share,
             ..request
         });
-        let state = State::new(share.capacity(), outcome.figures, Source::Local);
-        self.doubt(cause, Some((outcome.admitted, Some(state))))
+        let state = State::new(share.capacity(), figures, Source::Local);
+        self.doubt(cause, Some((admitted, Some(state))))
     }
 
-    fn verdict_in_doubt(
+    pub(super) fn verdict_in_doubt(
         &self,
         checks: &[Check<'_>],
         requests: &[Request<'_>],
@@ -258,6 +275,12 @@ impl Remote {
             admitted,
             local: local.and_then(|(_, state)| state),
         }
+    }
+
+    pub(super) fn keep_local_shares(&self, checks: &[Check<'_>]) {
+        // By their own costs: those of the requests include earlier ones.
+        let own = checks.iter().map(|check| Request::from(*check));
+        self.keep_local_share(&own.collect::<Vec<_>>());
     }
 
     /// So that an outage does not begin with a share that looks unused.

@@ -71,8 +71,9 @@ fn append(headers: &mut HeaderMap, name: &'static str, value: &str) {
     headers.append(HeaderName::from_static(name), value);
 }
 
+/// With a space after each comma, as RFC 9651, section 4.1.1 has it.
 fn list(items: impl Iterator<Item = String>) -> String {
-    items.collect::<Vec<_>>().join(",")
+    items.collect::<Vec<_>>().join(", ")
 }
 
 /// `"name";q=quota;w=window`. By GCRA the window is the time in which a burst refills, and the

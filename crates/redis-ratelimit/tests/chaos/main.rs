@@ -1,9 +1,16 @@
 //! What happens when Redis fails, row by row: `cargo xtask test -p redis-ratelimit chaos`.
 
 mod breaker;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod network;
+mod processes;
+#[cfg(feature = "sentinel")]
+mod sentinel;
 mod server;
 mod state;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::time::Duration;
 
@@ -11,7 +18,7 @@ use redis_ratelimit::{
     Applied, Check, Decision, FailurePolicy, FaultKind, Limiter, LimiterBuilder, Policy, Quota,
     RedisStore,
 };
-use testkit::Proxy;
+use testkit::{Proxy, Redis};
 
 /// Long enough for an answer from a healthy server on a busy machine.
 const BUDGET: Duration = Duration::from_millis(400);
@@ -29,6 +36,19 @@ fn builder(url: &str, on_failure: FailurePolicy) -> LimiterBuilder {
 
 fn limiter(url: &str) -> Limiter {
     builder(url, FailurePolicy::Closed).build()
+}
+
+/// Makes a user who may do what the book lists, and `more`, and returns a URL as that user.
+fn as_limited_user(server: &Redis, more: &str) -> String {
+    let commands = "+ping +evalsha +eval +time +get +mget +exists +set +del \
+                    +zremrangebyscore +zrange +zadd +zscore +zcard +zrem +pexpire";
+    let user = format!("SETUSER limits on >secret resetkeys ~rl:* -@all {commands} {more}");
+    let client = redis::Client::open(server.url()).expect("a URL");
+    let mut connection = client.get_connection().expect("the server answers");
+    let mut acl = redis::cmd("ACL");
+    acl.arg(user.split_whitespace().collect::<Vec<_>>());
+    acl.exec(&mut connection).expect("a user");
+    server.url().replace("://", "://limits:secret@")
 }
 
 fn through(proxy: &Proxy) -> String {

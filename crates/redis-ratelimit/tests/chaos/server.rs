@@ -8,7 +8,7 @@ use redis_ratelimit::{
 };
 use testkit::{Cluster, Redis, wait_for};
 
-use crate::{BUDGET, PATIENCE, SLACK, check, fault, is_decided, limiter, policy};
+use crate::{BUDGET, PATIENCE, SLACK, as_limited_user, check, fault, is_decided, limiter, policy};
 
 fn connect(server: &Redis) -> Connection {
     let client = Client::open(server.url()).expect("a URL");
@@ -86,15 +86,7 @@ async fn a_refusal_is_told_by_its_kind_at_once_and_charges_nothing() {
 #[ignore = "needs redis-server"]
 async fn the_permissions_that_the_book_lists_are_enough() {
     let server = Redis::start(&[]).expect("a server");
-    let mut connection = connect(&server);
-    let commands = "+ping +evalsha +eval +time +get +mget +exists +set +del \
-                    +zremrangebyscore +zrange +zadd +zscore +zcard +zrem +pexpire";
-    let user = format!("ACL SETUSER limits on >secret resetkeys ~rl:* -@all {commands}");
-    run(
-        &mut connection,
-        &user.split_whitespace().collect::<Vec<_>>().join(" "),
-    );
-    let limiter = limiter(&server.url().replace("://", "://limits:secret@"));
+    let limiter = limiter(&as_limited_user(&server, ""));
     let windows = Policy::sliding_window("windows", Quota::per_day(10)).expect("a quota");
     let gcra = policy(10);
     for policy in [&gcra, &windows] {

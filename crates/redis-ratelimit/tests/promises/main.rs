@@ -5,6 +5,8 @@ mod conformance;
 
 #[cfg(feature = "redis")]
 mod coalescing;
+#[cfg(feature = "tower")]
+mod fields;
 mod memory;
 mod observed;
 #[cfg(feature = "tower")]

@@ -255,7 +255,10 @@ async fn several_policies_are_one_list_that_is_added_to() {
     let lines: Vec<_> = answer.headers().get_all("ratelimit").iter().collect();
     assert_eq!(
         lines,
-        ["\"user\";r=9;t=9,\"narrow\";r=0;t=3600", "\"user\";r=4;t=4"]
+        [
+            "\"user\";r=9;t=9, \"narrow\";r=0;t=3600",
+            "\"user\";r=4;t=4"
+        ]
     );
 
     let (status, headers, body) = self::answer(&layer, 1, &[("x-user", "1")]).await;
@@ -339,7 +342,7 @@ async fn a_client_is_not_told_to_come_back_in_vain() {
         for name in ["retry-after", "grpc-status-details-bin"] {
             assert!(!headers.contains_key(name), "{name}: {headers:?}");
         }
-        let expected = "\"user\";r=1;t=1,\"user\";r=1;t=1";
+        let expected = "\"user\";r=1;t=1, \"user\";r=1;t=1";
         assert_eq!(headers["ratelimit"], expected);
     }
 }

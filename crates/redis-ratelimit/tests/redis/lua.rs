@@ -521,6 +521,53 @@ fn orders_that_share_a_call_are_decided_as_so_many_calls() {
     }
 }
 
+#[test]
+#[ignore = "needs redis"]
+fn a_server_whose_clock_steps_by_an_hour_locks_nobody_out_and_admits_a_burst_at_most() {
+    const MINUTE: u64 = 60 * SECOND;
+    const HOUR: u64 = 60 * MINUTE;
+    let gcra = |units, period_us| Rule::Gcra(Gcra::new(units, period_us, 20).expect("a rule"));
+    let mut server = Server::new();
+    for rule in [
+        gcra(20, MINUTE),
+        gcra(19, 57 * SECOND - 1),
+        Rule::Fixed(FixedWindow {
+            limit: 20,
+            window_us: MINUTE,
+        }),
+        Rule::Sliding(SlidingWindow::new(20, MINUTE)),
+    ] {
+        for is_back in [true, false] {
+            let keys = [server.keys.key("step")];
+            server.delete(&keys);
+            let mut admits = |now| {
+                let rules = std::slice::from_ref(&rule);
+                match &rule {
+                    Rule::Gcra(gcra) => {
+                        let reply = server.run(&bundles(gcra, &keys, &[&[1]]), now);
+                        let told = rule.retell_bundle(&reply, NOW, &[1]);
+                        told.expect("a sound reply")[0].admitted
+                    }
+                    _ => server.run(&all(Mode::Take, rules, &keys, &[1]), now)[0] == 1,
+                }
+            };
+            assert_eq!((0..30).filter(|_| admits(NOW)).count(), 20, "{rule:?}");
+            let now = if is_back { NOW - HOUR } else { NOW + HOUR };
+            // Four minutes, in which somebody asks each second and more often.
+            let moments = (0..400).map(|moment| now + moment * 4 * MINUTE / 400);
+            let admitted: Vec<_> = moments.filter(|moment| admits(*moment)).collect();
+            let first = admitted.first().expect("admitted again") - now;
+            let case = format!("{rule:?}, back: {is_back}");
+            assert!(first <= MINUTE + MINUTE / 10, "{case}: after {first} us");
+            assert!(
+                (60..=100).contains(&admitted.len()),
+                "{case}: {}",
+                admitted.len()
+            );
+        }
+    }
+}
+
 type Orders = Vec<Vec<(usize, u32)>>;
 
 fn orders(server: &mut Server, rules: &[Rule], steps: &[(Orders, u64, u8)]) -> TestCaseResult {

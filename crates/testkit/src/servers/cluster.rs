@@ -14,6 +14,9 @@ const SLOTS: usize = 16_384;
 /// A master that is silent for this long is replaced by its replica.
 const NODE_TIMEOUT_MS: &str = "1000";
 
+/// How long a key may take from one node to another.
+const MIGRATION_MS: u32 = 5_000;
+
 /// Three masters with a replica each.
 ///
 /// It is made by cluster commands, without `redis-cli`, and is up after some two seconds. When a
@@ -82,6 +85,25 @@ impl Cluster {
             .ok_or_else(|| RedisError::from((ErrorKind::Client, "a foreign node")).into())
     }
 
+    /// Begins to move the slot of a key to another of [`nodes`](Self::nodes). Until the move is
+    /// finished, the old one serves the keys that it still has, and sends clients on for the others.
+    ///
+    /// # Errors
+    ///
+    /// When a node does not answer, or the slot is not served.
+    pub fn start_move(&self, key: &str, to: usize) -> Result<SlotMove<'_>, StartError> {
+        let (from, to) = (&self.nodes[self.master_of(key)?], &self.nodes[to]);
+        let slot = slot_of(from, key)?;
+        set_slot(to, slot, "IMPORTING", &id(from)?)?;
+        set_slot(from, slot, "MIGRATING", &id(to)?)?;
+        Ok(SlotMove {
+            cluster: self,
+            from,
+            to,
+            slot,
+        })
+    }
+
     fn assign_slots(&self) -> Result<(), StartError> {
         for (index, node) in self.nodes.iter().enumerate() {
             let mut connection = node.connect()?;
@@ -108,9 +130,8 @@ impl Cluster {
     fn assign_replicas(&self) -> Result<(), StartError> {
         let (masters, replicas) = self.nodes.split_at(MASTERS);
         for (master, replica) in masters.iter().zip(replicas) {
-            let id: String = cmd("CLUSTER").arg("MYID").query(&mut master.connect()?)?;
             let mut replicate = cmd("CLUSTER");
-            replicate.arg("REPLICATE").arg(id);
+            replicate.arg("REPLICATE").arg(id(master)?);
             replicate.exec(&mut replica.connect()?)?;
         }
         Ok(())
@@ -124,6 +145,76 @@ impl Cluster {
             .iter()
             .try_for_each(|node| node.await_group(is_ready))
     }
+}
+
+/// A slot on its way from one node to another.
+#[derive(Debug)]
+pub struct SlotMove<'a> {
+    cluster: &'a Cluster,
+    from: &'a Redis,
+    to: &'a Redis,
+    slot: u16,
+}
+
+impl SlotMove<'_> {
+    /// Moves one of its keys, and returns its name. `None` if the old node has none any more.
+    ///
+    /// # Errors
+    ///
+    /// When a node does not answer.
+    pub fn move_a_key(&self) -> Result<Option<String>, StartError> {
+        let mut connection = self.from.connect()?;
+        let mut keys = cmd("CLUSTER");
+        keys.arg("GETKEYSINSLOT").arg(self.slot).arg(1);
+        let keys: Vec<String> = keys.query(&mut connection)?;
+        let Some(key) = keys.into_iter().next() else {
+            return Ok(None);
+        };
+        let addr = self.to.addr();
+        let mut migrate = cmd("MIGRATE");
+        migrate.arg(addr.ip().to_string()).arg(addr.port());
+        migrate.arg(&key).arg(0).arg(MIGRATION_MS);
+        migrate.exec(&mut connection)?;
+        Ok(Some(key))
+    }
+
+    /// Moves the keys that are left, and makes the new node the slot's.
+    ///
+    /// # Errors
+    ///
+    /// When a node does not answer.
+    pub fn finish(self) -> Result<(), StartError> {
+        while self.move_a_key()?.is_some() {}
+        let owner = id(self.to)?;
+        // First the two, so that there is no moment in which nobody serves it; the others would
+        // hear of it from them.
+        set_slot(self.to, self.slot, "NODE", &owner)?;
+        set_slot(self.from, self.slot, "NODE", &owner)?;
+        let others = self.cluster.nodes.iter();
+        for other in
+            others.filter(|other| ![self.from.addr(), self.to.addr()].contains(&other.addr()))
+        {
+            // A replica refuses to be told, and a dead one does not listen.
+            let _ = set_slot(other, self.slot, "NODE", &owner);
+        }
+        Ok(())
+    }
+}
+
+fn id(node: &Redis) -> Result<String, RedisError> {
+    cmd("CLUSTER").arg("MYID").query(&mut node.connect()?)
+}
+
+fn slot_of(node: &Redis, key: &str) -> Result<u16, RedisError> {
+    let mut key_slot = cmd("CLUSTER");
+    key_slot.arg("KEYSLOT").arg(key);
+    key_slot.query(&mut node.connect()?)
+}
+
+fn set_slot(node: &Redis, slot: u16, state: &str, id: &str) -> Result<(), RedisError> {
+    let mut set = cmd("CLUSTER");
+    set.arg("SETSLOT").arg(slot).arg(state).arg(id);
+    set.exec(&mut node.connect()?)
 }
 
 /// Whether a node is ready, or what it still lacks.
@@ -220,11 +311,7 @@ fn serves(line: &str, slot: u16) -> bool {
 }
 
 fn master_port(node: &Redis, key: &str) -> Result<u16, RedisError> {
-    let mut key_slot = cmd("CLUSTER");
-    let slot = key_slot
-        .arg("KEYSLOT")
-        .arg(key)
-        .query(&mut node.connect()?)?;
+    let slot = slot_of(node, key)?;
     let lines = known_nodes(node)?;
     let master = lines.iter().find(|line| serves(line, slot));
     master

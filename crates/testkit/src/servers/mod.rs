@@ -10,7 +10,7 @@ mod redis;
 mod sentinel;
 
 #[cfg(feature = "redis")]
-pub use self::cluster::Cluster;
+pub use self::cluster::{Cluster, SlotMove};
 #[cfg(feature = "postgres")]
 pub use self::postgres::Postgres;
 #[cfg(feature = "redis")]

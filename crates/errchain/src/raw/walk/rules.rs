@@ -347,6 +347,27 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_that_is_remembered_is_the_one_that_was_read() {
+        let programs = programs();
+        let mut known = 0;
+        for offset in (0..1 << 20).step_by(1_021) {
+            for program in programs.iter().flatten() {
+                let code = program.range.start + offset;
+                if !program.range.contains(&code) {
+                    continue;
+                }
+                let read = program.read(code);
+                for _ in 0..2 {
+                    // What goes on behind a call is up to the call.
+                    assert_eq!(rule(programs, code + 1), read, "{code:x}");
+                }
+                known += usize::from(read != Rule::Unknown);
+            }
+        }
+        assert!(known > 100, "{known}");
+    }
+
+    #[test]
     fn a_rule_survives_its_packing() {
         let sizes = [1, 2, 3, 1 << 7, Rule::MOST];
         let callers = sizes.into_iter().flat_map(|size| {

@@ -113,3 +113,30 @@ fn ask() -> Option<(usize, usize)> {
         (outcome == 0).then(|| (start.addr(), start.addr() + size))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stack_ends_above_its_frames_and_another_one_is_not_known() {
+        static ELSEWHERE: u8 = 0;
+
+        let local = 0_u8;
+        let here = Registers::now();
+        let end = here.end_of_stack().expect("this thread knows its stack");
+        assert!(here.stack < end && (&raw const local).addr() < end);
+
+        let boxed = alloc::boxed::Box::new(0_u8);
+        for stack in [
+            (&raw const ELSEWHERE).addr(),
+            (&raw const *boxed).addr(),
+            end,
+            0,
+            usize::MAX,
+        ] {
+            let elsewhere = Registers { stack, ..here };
+            assert_eq!(elsewhere.end_of_stack(), None, "{stack:#x}");
+        }
+    }
+}

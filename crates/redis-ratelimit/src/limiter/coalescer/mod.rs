@@ -2,13 +2,12 @@
 //!
 //! As long as few calls are on their way, each order makes one of its own and pays nothing for
 //! this. The others wait in a queue. When a call comes back, those that wait for the same rules
-//! go together, in the order in which they came: the script decides on them one after the other,
+//! (and in a cluster for the same slot) go together, in the order in which they came: the script decides on them one after the other,
 //! so the outcome is that of as many calls.
 
 mod queue;
 mod turn;
 
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -50,14 +49,15 @@ impl Coalescer {
         })
     }
 
-    /// Decides on an order for these rules.
+    /// Decides on an order for these rules, whose keys are in this slot.
     pub(super) async fn take(
         self: &Arc<Self>,
+        slot: Option<u16>,
         rules: &[Rule],
         order: Order,
         budget: &Budget,
     ) -> Told {
-        let (mut place, answer) = match self.enter(rules, order, budget.deadline())? {
+        let (mut place, answer) = match self.enter(slot, rules, order, budget.deadline())? {
             Entry::Call(turn, order) => {
                 // In a box, so that the future of those who wait stays a small one.
                 return Box::pin(turn.call_alone(rules, order, budget)).await;
@@ -74,8 +74,14 @@ impl Coalescer {
         }
     }
 
+    /// How many wait now.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue().len()
+    }
+
     fn enter(
         self: &Arc<Self>,
+        slot: Option<u16>,
         rules: &[Rule],
         order: Order,
         deadline: Instant,
@@ -93,7 +99,7 @@ impl Coalescer {
             answer: sender,
         };
         let ticket = queue
-            .push(rules, waiter)
+            .push(slot, rules, waiter)
             .ok_or_else(|| Fault::new(FaultKind::Overloaded, Applied::No))?;
         let place = Place {
             coalescer: self,
@@ -105,15 +111,6 @@ impl Coalescer {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         // Nothing that could panic runs while the queue is not in order.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-// Not derived: what waits has the users' keys.
-impl fmt::Debug for Coalescer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Coalescer")
-            .field("waiting", &self.queue().len())
-            .finish_non_exhaustive()
     }
 }
 

@@ -1,8 +1,10 @@
-//! Who waits: a lane for each list of rules, because a call has one.
+//! Who waits: a lane for each list of rules and each slot of a cluster, because a call has one.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::RandomState;
 use std::sync::Arc;
 
+use hashbrown::{Equivalent, HashMap};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -20,7 +22,7 @@ const PLACES_MAX: usize = 65_536;
 pub(super) struct Queue {
     calls: usize,
     lanes: BTreeMap<u64, Lane>,
-    ids: HashMap<Arc<[Rule]>, u64>,
+    ids: HashMap<Name, u64, RandomState>,
     /// The lanes by the number of the turn that each waits for: the first goes next.
     turns: BTreeMap<u64, u64>,
     /// Grows with each place. Lanes, their places and their turns are numbered by it.
@@ -28,8 +30,28 @@ pub(super) struct Queue {
     places: usize,
 }
 
-struct Lane {
+/// What a lane is for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Name {
+    slot: Option<u16>,
     rules: Arc<[Rule]>,
+}
+
+/// As [`Name`], to look for it.
+#[derive(Hash)]
+struct NameRef<'a> {
+    slot: Option<u16>,
+    rules: &'a [Rule],
+}
+
+impl Equivalent<Name> for NameRef<'_> {
+    fn equivalent(&self, name: &Name) -> bool {
+        self.slot == name.slot && self.rules == &*name.rules
+    }
+}
+
+struct Lane {
+    name: Name,
     turn: u64,
     /// The number of the first place.
     first: u64,
@@ -60,14 +82,19 @@ impl Queue {
     }
 
     /// At the end of its lane, unless the queue is full.
-    pub(super) fn push(&mut self, rules: &[Rule], waiter: Waiter) -> Option<Ticket> {
+    pub(super) fn push(
+        &mut self,
+        slot: Option<u16>,
+        rules: &[Rule],
+        waiter: Waiter,
+    ) -> Option<Ticket> {
         if self.places >= PLACES_MAX {
             return None;
         }
         self.numbers += 1;
-        let id = match self.ids.get(rules) {
+        let id = match self.ids.get(&NameRef { slot, rules }) {
             Some(id) => *id,
-            None => self.open(rules),
+            None => self.open(slot, rules),
         };
         let lane = self.lanes.get_mut(&id)?;
         let number = lane.first + lane.places.len() as u64;
@@ -97,7 +124,7 @@ impl Queue {
             self.calls -= 1;
             return None;
         };
-        let rules = Arc::clone(&lane.rules);
+        let rules = Arc::clone(&lane.name.rules);
         let most = (LIMITS_MAX / rules.len().max(1)).max(1);
         let mut waiters = Vec::with_capacity(most.min(lane.places.len()));
         let before = lane.places.len();
@@ -119,12 +146,13 @@ impl Queue {
         Some((rules, waiters))
     }
 
-    fn open(&mut self, rules: &[Rule]) -> u64 {
-        let (number, rules) = (self.numbers, Arc::<[Rule]>::from(rules));
-        self.ids.insert(Arc::clone(&rules), number);
+    fn open(&mut self, slot: Option<u16>, rules: &[Rule]) -> u64 {
+        let (number, rules) = (self.numbers, Arc::from(rules));
+        let name = Name { slot, rules };
+        self.ids.insert(name.clone(), number);
         self.turns.insert(number, number);
         let lane = Lane {
-            rules,
+            name,
             turn: number,
             first: number,
             places: VecDeque::new(),
@@ -135,7 +163,7 @@ impl Queue {
 
     fn close(&mut self, id: u64) {
         if let Some(lane) = self.lanes.remove(&id) {
-            self.ids.remove(&lane.rules);
+            self.ids.remove(&lane.name);
         }
     }
 

@@ -80,6 +80,10 @@ impl Breaker {
         }
     }
 
+    pub(crate) fn is_open(&self) -> bool {
+        self.state().position != Position::Closed
+    }
+
     /// A request was answered.
     pub(super) fn succeeded(&self, now: Instant) {
         let mut state = self.state();

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use redis::{Cmd, RedisError, RedisResult, Value};
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, ErrorKind, RedisError, RedisResult, Value};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -10,17 +11,43 @@ use super::budget::Budget;
 use super::fault::{self, Remedy};
 use super::guard::{Guard, Link};
 use super::script::Call;
+use super::servers::{Redirection, Servers};
 use crate::{Applied, Fault, FaultKind};
 
-/// Before asking a server again that does not serve now; doubled each time.
+/// Before asking a server again that does not serve now; doubled each time, up to a bound.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 
-/// Runs a script, and returns the integers that it replies with.
+/// Whatever the budget, it is found out within this time that a server serves again.
+const LONGEST_PAUSE: Duration = Duration::from_millis(64);
+
+/// How often a request is sent on at once. A cluster whose nodes do not agree on who serves what
+/// could go on with that for ever.
+const REDIRECTIONS_MAX: u32 = 4;
+
+/// Runs a script on a key, or on several of one slot, and returns the integers that it replies
+/// with.
 ///
 /// What has surely had no effect is asked again until the deadline. What may have had one is
 /// never asked again: it could be charged twice.
-pub(super) async fn run(guard: &Guard, call: Call, budget: &Budget) -> Result<Vec<i64>, Fault> {
-    integers(send(guard, Request::Script(call), budget).await?)
+pub(super) async fn run(
+    servers: &Servers,
+    key: &[u8],
+    call: Call,
+    budget: &Budget,
+) -> Result<Vec<i64>, Fault> {
+    let to = To {
+        servers,
+        slot: servers.slot(key),
+    };
+    integers(send(to, Request::Script(call), budget).await?)
+}
+
+/// Where a request goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct To<'a> {
+    pub(super) servers: &'a Servers,
+    /// In a cluster to who serves it, or to anybody.
+    pub(super) slot: Option<u16>,
 }
 
 /// What is sent.
@@ -47,28 +74,35 @@ impl Request {
 }
 
 /// Sends a request, and for a script that the server does not know its source.
-pub(super) async fn send(guard: &Guard, request: Request, budget: &Budget) -> Result<Value, Fault> {
-    let answer = attempts(guard, request, budget).await;
+pub(super) async fn send(to: To<'_>, request: Request, budget: &Budget) -> Result<Value, Fault> {
+    let answer = attempts(to, request, budget).await;
     budget.count(&answer);
     answer
 }
 
-async fn attempts(guard: &Guard, mut request: Request, budget: &Budget) -> Result<Value, Fault> {
+async fn attempts(to: To<'_>, mut request: Request, budget: &Budget) -> Result<Value, Fault> {
     let mut pause = FIRST_PAUSE;
     let mut refused_with = None;
+    let (mut asks, mut redirections) = (None, 0);
     // What is asked again later than that may get no answer in time: then nobody would know any
     // more that nothing was done.
     let last_attempt = budget.deadline() - (budget.deadline() - Instant::now()) / 8;
     loop {
-        let link = link(guard, budget, &mut refused_with).await?;
+        let (guard, link) = link(to, asks.clone(), budget, &mut refused_with).await?;
         if Instant::now() > last_attempt
             && let Some(error) = refused_with.take()
         {
             return Err(failed(FaultKind::Unavailable, error));
         }
-        let under_way = UnderWay::new(guard, &link, budget);
-        let error = match under_way.answer(request.command()).await {
-            Ok(value) => return Ok(value),
+        let under_way = UnderWay::new(to, &guard, &link, budget);
+        let asked_at = under_way.started;
+        let error = match under_way.answer(request.command(), asks.is_some()).await {
+            Ok(value) => {
+                if asks.is_none() {
+                    to.servers.served(to.slot, &guard, asked_at);
+                }
+                return Ok(value);
+            }
             Err(Silence::Fault(fault)) => return Err(fault),
             Err(Silence::Refused(Remedy::SendSource, error)) => match request.source() {
                 Some(source) => {
@@ -80,35 +114,54 @@ async fn attempts(guard: &Guard, mut request: Request, budget: &Budget) -> Resul
             Err(Silence::Refused(Remedy::Fail(kind), error)) => return Err(failed(kind, error)),
             Err(Silence::Refused(_, error)) => error,
         };
+        asks = None;
+        if redirections < REDIRECTIONS_MAX
+            && let Some(redirection) = to.servers.redirection(&error, &guard)
+        {
+            redirections += 1;
+            refused_with = Some(error);
+            if let Redirection::Ask(guard) = redirection {
+                asks = Some(guard);
+            }
+            continue;
+        }
+        to.servers.doubt();
         let again = Instant::now() + pause;
         if again > last_attempt {
             return Err(failed(FaultKind::Unavailable, error));
         }
         refused_with = Some(error);
         sleep_until(again).await;
-        pause *= 2;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
-/// The connection: without a wait if it is up. If there is none in time, the fault is that of the
-/// first one, or that of the server which refused.
+/// The connection and who guards it: without a wait if it is up. If there is none in time, the
+/// fault is that of the first one, or that of the server which refused.
 async fn link(
-    guard: &Guard,
+    to: To<'_>,
+    asks: Option<Guard>,
     budget: &Budget,
     refused_with: &mut Option<RedisError>,
-) -> Result<Link, Fault> {
-    if let Some(link) = guard.link_if_up() {
-        return Ok(link);
+) -> Result<(Guard, Link), Fault> {
+    let known = asks.clone().or_else(|| to.servers.guard_if_known(to.slot));
+    if let Some(guard) = known
+        && let Some(link) = guard.link_if_up()
+    {
+        return Ok((guard, link));
     }
     let mut waiting = Waiting {
-        guard,
+        to,
         budget,
         is_over: false,
     };
-    let link = timeout_at(budget.deadline(), guard.link()).await;
+    let reached = timeout_at(budget.deadline(), reach(to, asks)).await;
     waiting.is_over = true;
-    match link {
-        Ok(link) => link.map_err(|cause| fault::of_connecting(&cause)),
+    if !matches!(reached, Ok(Ok(_))) {
+        to.servers.doubt();
+    }
+    match reached {
+        Ok(reached) => reached.map_err(|cause| fault::of_connecting(&cause)),
         Err(_) => Err(match refused_with.take() {
             Some(error) => failed(FaultKind::Unavailable, error),
             None => Fault::new(FaultKind::Timeout, Applied::No),
@@ -116,10 +169,17 @@ async fn link(
     }
 }
 
+async fn reach(to: To<'_>, asks: Option<Guard>) -> RedisResult<(Guard, Link)> {
+    match asks {
+        Some(guard) => guard.link().await.map(|link| (guard, link)),
+        None => to.servers.reach(to.slot).await,
+    }
+}
+
 /// A request without a connection yet. Dropped, it is seen in the background whether there would
 /// have been one in time: its caller has gone, and the server may be away all the same.
 struct Waiting<'a> {
-    guard: &'a Guard,
+    to: To<'a>,
     budget: &'a Budget,
     is_over: bool,
 }
@@ -129,9 +189,14 @@ impl Drop for Waiting<'_> {
         if self.is_over {
             return;
         }
-        let (guard, budget) = (self.guard.clone(), self.budget.clone());
+        let (servers, slot) = (self.to.servers.clone(), self.to.slot);
+        let budget = self.budget.clone();
         in_background(async move {
-            let link = link(&guard, &budget, &mut None).await;
+            let to = To {
+                servers: &servers,
+                slot,
+            };
+            let link = link(to, None, &budget, &mut None).await;
             budget.count(&link);
         });
     }
@@ -141,6 +206,7 @@ impl Drop for Waiting<'_> {
 /// in the background whether it would have come in time: answers come in the order of their
 /// requests, so that of a PING which is sent now comes after it.
 struct UnderWay<'a> {
+    to: To<'a>,
     guard: &'a Guard,
     link: &'a Link,
     budget: &'a Budget,
@@ -156,8 +222,9 @@ enum Silence {
 }
 
 impl<'a> UnderWay<'a> {
-    fn new(guard: &'a Guard, link: &'a Link, budget: &'a Budget) -> Self {
+    fn new(to: To<'a>, guard: &'a Guard, link: &'a Link, budget: &'a Budget) -> Self {
         Self {
+            to,
             guard,
             link,
             budget,
@@ -166,13 +233,23 @@ impl<'a> UnderWay<'a> {
         }
     }
 
-    async fn answer(mut self, command: &Cmd) -> Result<Value, Silence> {
+    async fn answer(mut self, command: &Cmd, asks: bool) -> Result<Value, Silence> {
         let mut connection = self.link.connection.clone();
-        let answer = connection.send_packed_command(command);
+        let answer = async {
+            if asks {
+                asking(&mut connection, command).await
+            } else {
+                connection.send_packed_command(command).await
+            }
+        };
         let answer = timeout_at(self.budget.deadline(), answer).await.ok();
         self.is_over = true;
         let patience = self.budget.deadline() - self.started;
-        told(self.guard, self.link, patience, answer)
+        let told = told(self.guard, self.link, patience, answer);
+        if matches!(told, Err(Silence::Fault(_))) {
+            self.to.servers.doubt();
+        }
+        told
     }
 }
 
@@ -182,6 +259,7 @@ impl Drop for UnderWay<'_> {
             return;
         }
         let (guard, budget, started) = (self.guard.clone(), self.budget.clone(), self.started);
+        let servers = self.to.servers.clone();
         let mut link = self.link.clone();
         in_background(async move {
             let ping = redis::cmd("PING");
@@ -193,10 +271,23 @@ impl Drop for UnderWay<'_> {
             let answer = told(&guard, &link, budget.deadline() - started, answer);
             budget.count(&answer.map(drop).or_else(|silence| match silence {
                 Silence::Refused(..) => Ok(()),
-                Silence::Fault(fault) => Err(fault),
+                Silence::Fault(fault) => {
+                    servers.doubt();
+                    Err(fault)
+                }
             }));
         });
     }
+}
+
+/// To a node that a slot is being moved to, for a key that has been moved already: it holds for the
+/// next command of the connection, so nothing must come between the two.
+async fn asking(connection: &mut MultiplexedConnection, command: &Cmd) -> RedisResult<Value> {
+    let mut both = redis::pipe();
+    both.cmd("ASKING").add_command(command.clone());
+    let mut answers = connection.send_packed_commands(&both, 0, 2).await?;
+    let unexpected = || (ErrorKind::UnexpectedReturnType, "no answer to ASKING").into();
+    answers.pop().ok_or_else(unexpected)
 }
 
 /// What an answer, or none in time, says about the request and about its connection.

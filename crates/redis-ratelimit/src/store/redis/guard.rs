@@ -11,11 +11,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError};
+use redis::{AsyncConnectionConfig, ErrorKind, RedisError, RedisResult};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::losses::Losses;
+#[cfg(feature = "cluster")]
+use super::address::Address;
+use super::losses::{Identity, Losses};
+use super::origin::Origin;
 use crate::observe;
 
 /// Requests given up on in a row after which nobody waits for the PING.
@@ -34,9 +37,16 @@ const QUEUE: usize = 1_024;
 /// A clone is another handle to the same connection.
 #[derive(Debug, Clone)]
 pub(super) struct Guard {
-    client: Arc<Client>,
-    status: Arc<watch::Sender<Status>>,
-    losses: Arc<Losses>,
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    origin: Origin,
+    #[cfg(feature = "cluster")]
+    address: Option<Address>,
+    status: watch::Sender<Status>,
+    identity: Identity,
 }
 
 #[derive(Debug, Clone)]
@@ -59,22 +69,39 @@ pub(super) struct Link {
 
 impl Guard {
     /// Connects when it is first used.
-    pub(super) fn new(client: Client) -> Self {
-        let client = Arc::new(client);
+    pub(super) fn new(origin: Origin, losses: &Arc<Losses>) -> Self {
         let until = Instant::now();
         let (status, _) = watch::channel(Status::Down { until, cause: None });
-        let status = Arc::new(status);
-        let losses = Arc::default();
-        Self {
-            client,
+        let inner = Inner {
+            #[cfg(feature = "cluster")]
+            address: origin.address(),
+            origin,
             status,
-            losses,
+            identity: Identity::new(losses),
+        };
+        Self {
+            inner: Arc::new(inner),
         }
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) fn origin(&self) -> &Origin {
+        &self.inner.origin
+    }
+
+    #[cfg(feature = "cluster")]
+    pub(super) fn address(&self) -> Option<&Address> {
+        self.inner.address.as_ref()
+    }
+
+    #[cfg(feature = "cluster")]
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
     }
 
     /// The connection, if there is one.
     pub(super) fn link_if_up(&self) -> Option<Link> {
-        match &*self.status.borrow() {
+        match &*self.inner.status.borrow() {
             Status::Up(link) => Some(link.clone()),
             Status::Down { .. } | Status::Connecting => None,
         }
@@ -83,7 +110,7 @@ impl Guard {
     /// The connection, as soon as there is one. The attempt goes on when the caller does not wait
     /// for it, and an attempt that has just failed is told instead of made again.
     pub(super) async fn link(&self) -> Result<Link, RedisError> {
-        let mut status = self.status.subscribe();
+        let mut status = self.inner.status.subscribe();
         loop {
             let next_attempt = match &*status.borrow_and_update() {
                 Status::Up(link) => return Ok(link.clone()),
@@ -100,12 +127,8 @@ impl Guard {
         }
     }
 
-    pub(super) fn losses(&self) -> &Losses {
-        &self.losses
-    }
-
     fn connect_unless_connecting(&self) {
-        let is_first = self.status.send_if_modified(|status| {
+        let is_first = self.inner.status.send_if_modified(|status| {
             let is_due = matches!(status, Status::Down { until, .. } if *until <= Instant::now());
             if is_due {
                 *status = Status::Connecting;
@@ -114,7 +137,7 @@ impl Guard {
         });
         if is_first {
             // Made here, so that it ends also if its task is dropped before it has run.
-            let attempt = Attempt::new(&self.status);
+            let attempt = Attempt::new(self);
             tokio::spawn(self.clone().connect(attempt));
         }
     }
@@ -125,23 +148,20 @@ impl Guard {
             .set_connection_timeout(Some(CONNECT_BOUND))
             .set_response_timeout(None)
             .set_pipeline_buffer_size(QUEUE);
-        let connecting = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config);
-        match connecting.await {
+        match within_the_bound(self.inner.origin.connect(&config)).await {
             Ok(connection) => {
-                attempt.status.send_replace(Status::Up(Link {
+                attempt.status().send_replace(Status::Up(Link {
                     connection: connection.clone(),
                     next_attempt: until,
                     silences: Arc::default(),
                 }));
                 observe::connected();
                 // It holds the connection, so it must come to an end also if nobody answers.
-                let _ = timeout(CONNECT_BOUND, self.losses.note(connection)).await;
+                let _ = timeout(CONNECT_BOUND, self.inner.identity.note(connection)).await;
             }
             Err(cause) => {
                 let cause = Some(cause);
-                attempt.status.send_replace(Status::Down { until, cause });
+                attempt.status().send_replace(Status::Down { until, cause });
             }
         }
     }
@@ -171,7 +191,7 @@ impl Guard {
 
     /// Drops the link, unless another one has taken its place already.
     pub(super) fn replace(&self, link: &Link) {
-        self.status.send_if_modified(|status| {
+        self.inner.status.send_if_modified(|status| {
             let is_current = matches!(status, Status::Up(current) if current.is(link));
             if is_current {
                 let until = link.next_attempt;
@@ -200,23 +220,27 @@ impl Link {
 /// An attempt to connect, which comes to an end in any case: if its runtime shuts down meanwhile,
 /// another one's request can make the next attempt.
 struct Attempt {
-    status: Arc<watch::Sender<Status>>,
+    guard: Guard,
     next_attempt: Instant,
 }
 
 impl Attempt {
-    fn new(status: &Arc<watch::Sender<Status>>) -> Self {
+    fn new(guard: &Guard) -> Self {
         let pause = BETWEEN_ATTEMPTS + jitter(BETWEEN_ATTEMPTS / 2);
         Self {
-            status: Arc::clone(status),
+            guard: guard.clone(),
             next_attempt: Instant::now() + pause,
         }
+    }
+
+    fn status(&self) -> &watch::Sender<Status> {
+        &self.guard.inner.status
     }
 }
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        self.status.send_if_modified(|status| {
+        self.status().send_if_modified(|status| {
             let is_abandoned = matches!(status, Status::Connecting);
             if is_abandoned {
                 let until = self.next_attempt;
@@ -225,6 +249,12 @@ impl Drop for Attempt {
             is_abandoned
         });
     }
+}
+
+/// Finding the server, greeting it and asking who it is, all together.
+async fn within_the_bound<T>(connecting: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+    let connected = timeout(CONNECT_BOUND, connecting).await;
+    connected.unwrap_or_else(|_| Err((ErrorKind::Io, "nobody has answered in time").into()))
 }
 
 /// Up to `most`, by chance: the standard library's hasher is seeded from the system.

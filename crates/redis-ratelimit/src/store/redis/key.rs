@@ -6,10 +6,16 @@
 /// decided together. `{`, `}`, `%` and control bytes are escaped in the key: nobody can write a
 /// key that another one's policies are found under, or that takes only some of its policies to
 /// another slot. A policy's name has no `:`, so the name of a key can be read in one way only.
+///
+/// An empty key stands there as `%`, which no escape looks like: braces with nothing in them would
+/// be none to a cluster.
 pub(crate) fn redis_key(namespace: &str, key: &[u8], policy: &str) -> Vec<u8> {
     let mut name = Vec::with_capacity(namespace.len() + key.len() + policy.len() + 4);
     name.extend_from_slice(namespace.as_bytes());
     name.extend_from_slice(b":{");
+    if key.is_empty() {
+        name.push(b'%');
+    }
     for byte in key {
         match byte {
             b'{' | b'}' | b'%' | 0..=0x1f | 0x7f => {
@@ -42,7 +48,7 @@ mod tests {
         for (key, expected) in [
             (&b"user:42"[..], "rl:{user:42}:api"),
             (b"2001:db8::/64", "rl:{2001:db8::/64}:api"),
-            (b"", "rl:{}:api"),
+            (b"", "rl:{%}:api"),
             (b"a{b}c%", "rl:{a%7bb%7dc%25}:api"),
             (b"x\r\nFLUSHALL\0", "rl:{x%0d%0aFLUSHALL%00}:api"),
             ("grüße".as_bytes(), "rl:{grüße}:api"),

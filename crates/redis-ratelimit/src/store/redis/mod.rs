@@ -1,37 +1,51 @@
 //! The store that processes share: Redis or Valkey.
 
+#[cfg(any(feature = "cluster", feature = "sentinel"))]
+mod address;
 mod breaker;
 mod budget;
 mod bundles;
 mod call;
+#[cfg(feature = "cluster")]
+mod cluster;
+mod connect;
 mod fault;
 mod guard;
 mod key;
 mod losses;
+mod origin;
 mod reply;
 mod script;
+#[cfg(feature = "sentinel")]
+mod sentinels;
+mod servers;
+#[cfg(feature = "cluster")]
+mod slots;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::fmt;
 use std::iter::once;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::io::tcp::TcpSettings;
-use redis::{Client, Cmd, IntoConnectionInfo};
+use redis::Cmd;
 use tokio::time::Instant;
 
 pub(crate) use self::breaker::{Breaker, Pass, Probe};
 pub(crate) use self::budget::Budget;
 use self::bundles::Bundles;
-use self::guard::Guard;
+use self::call::To;
+use self::losses::Losses;
 pub(crate) use self::reply::Told;
 use self::script::{Call, Mode};
+use self::servers::Servers;
 use super::{Ask, Order, Request};
 use crate::core::{Figures, Gcra, Rule, Slot, Slots};
 use crate::few::Few;
 use crate::policy::checked_name;
 use crate::table::Id;
-use crate::{Applied, Fault, FaultKind, PolicyError};
+use crate::{Fault, PolicyError};
 
 /// For [`RedisStore::ping`], which is not in anybody's way.
 const PING_BOUND: Duration = Duration::from_secs(2);
@@ -58,36 +72,13 @@ const PING_BOUND: Duration = Duration::from_secs(2);
 /// ```
 #[derive(Clone)]
 pub struct RedisStore {
-    guard: Guard,
+    servers: Servers,
+    losses: Arc<Losses>,
     namespace: Arc<str>,
     address: Arc<str>,
 }
 
 impl RedisStore {
-    /// A store at `redis://[user:password@]host[:port][/db]`. It connects when it is first used.
-    ///
-    /// # Errors
-    ///
-    /// A [`Fault`] of kind [`InvalidUrl`](FaultKind::InvalidUrl).
-    pub fn open(url: &str) -> Result<Self, Fault> {
-        let invalid = |error: redis::RedisError| {
-            Fault::new(FaultKind::InvalidUrl, Applied::No).caused_by(error)
-        };
-        // Without the delay for small packets: an answer is awaited for each.
-        let tcp = TcpSettings::default().set_nodelay(true);
-        let info = url
-            .into_connection_info()
-            .map_err(invalid)?
-            .set_tcp_settings(tcp);
-        let address = info.addr().to_string().into();
-        let client = Client::open(info).map_err(invalid)?;
-        Ok(Self {
-            guard: Guard::new(client),
-            namespace: "rl".into(),
-            address,
-        })
-    }
-
     /// What all keys begin with: `rl` unless set. Limiters with different namespaces do not share
     /// their counts.
     ///
@@ -115,7 +106,7 @@ impl RedisStore {
     ///
     /// It has no effect, so there is none to be lost.
     pub async fn ping(&self) -> Result<(), Fault> {
-        self.ping_until(Instant::now() + PING_BOUND).await
+        self.ping_until(None, Instant::now() + PING_BOUND).await
     }
 
     /// How often the server turned out to be another one than before, restarted or failed over,
@@ -123,12 +114,39 @@ impl RedisStore {
     /// each limit has admitted up to one burst more.
     #[must_use]
     pub fn state_losses(&self) -> u64 {
-        self.guard.losses().count()
+        self.losses.count()
     }
 
-    pub(crate) async fn ping_until(&self, deadline: Instant) -> Result<(), Fault> {
-        self.command(redis::cmd("PING"), &Budget::uncounted(deadline))
-            .await
+    /// Asks whoever serves a slot.
+    pub(crate) async fn ping_until(
+        &self,
+        slot: Option<u16>,
+        deadline: Instant,
+    ) -> Result<(), Fault> {
+        let ping = redis::cmd("PING");
+        self.command(slot, ping, &Budget::uncounted(deadline)).await
+    }
+
+    /// How many slots there are: none, unless it is a cluster.
+    pub(crate) fn slots(&self) -> u16 {
+        match &self.servers {
+            Servers::One(_) => 0,
+            #[cfg(feature = "cluster")]
+            Servers::Cluster(_) => slots::SLOTS,
+        }
+    }
+
+    /// Where in a cluster the state of a limit is: what is in one slot is decided together.
+    pub(crate) fn slot(&self, id: Id<'_>) -> Option<u16> {
+        match self.slots() {
+            0 => None,
+            _ => self.slot_of(&self.key(id)),
+        }
+    }
+
+    /// As `slot`, by the key that an order has.
+    pub(crate) fn slot_of(&self, key: &[u8]) -> Option<u16> {
+        self.servers.slot(key)
     }
 
     /// What requests ask for, in the words of this store: nothing if there are none.
@@ -140,7 +158,7 @@ impl RedisStore {
         Few::of(asks)
     }
 
-    /// Decides on orders for the same rules, one after the other, in one call. Each is told its
+    /// Decides on orders for the same rules and of one slot, one after the other, in one call. Each is told its
     /// outcomes, or that one of its keys is of another type.
     pub(crate) async fn take(
         &self,
@@ -156,7 +174,8 @@ impl RedisStore {
             }
             let bundles = Bundles::of(orders);
             let call = Call::gcra(gcra, bundles.keys(), bundles.costs());
-            let reply = call::run(&self.guard, call, budget).await?;
+            let key = bundles.keys().next().unwrap_or_default();
+            let reply = self.run(key, call, budget).await?;
             return bundles.told(*gcra, &reply, now);
         }
         let reply = self.orders(Mode::Take, rules, orders, budget).await?;
@@ -167,7 +186,7 @@ impl RedisStore {
     async fn take_one(&self, gcra: &Gcra, ask: &Ask, now: u64, budget: &Budget) -> Told {
         let costs = [ask.cost];
         let call = Call::gcra(gcra, once(ask.key.as_slice()), once(&costs[..]));
-        let reply = call::run(&self.guard, call, budget).await?;
+        let reply = self.run(&ask.key, call, budget).await?;
         let outcomes = Rule::Gcra(*gcra).retell_bundle(&reply, now, &costs);
         let outcome = outcomes.and_then(|mut outcomes| outcomes.pop());
         outcome.map(Few::one).ok_or_else(call::unexpected)
@@ -195,7 +214,7 @@ impl RedisStore {
     pub(crate) async fn reset(&self, request: Request<'_>, budget: &Budget) -> Result<(), Fault> {
         let mut delete = redis::cmd("DEL");
         delete.arg(self.key(request.id));
-        self.command(delete, budget).await
+        self.command(self.slot(request.id), delete, budget).await
     }
 
     pub(crate) async fn acquire(
@@ -205,8 +224,9 @@ impl RedisStore {
         permit: u128,
         budget: &Budget,
     ) -> Result<Slot, Fault> {
-        let call = Call::permit(&self.key(id), slots, permit);
-        let reply = call::run(&self.guard, call, budget).await?;
+        let key = self.key(id);
+        let call = Call::permit(&key, slots, permit);
+        let reply = self.run(&key, call, budget).await?;
         let [acquired, held, wait] = *reply.as_slice() else {
             return Err(call::unexpected());
         };
@@ -227,7 +247,7 @@ impl RedisStore {
         let mut remove = redis::cmd("ZREM");
         let name = script::permit_name(permit, slots.lease_us);
         remove.arg(self.key(id)).arg(name);
-        self.command(remove, budget).await
+        self.command(self.slot(id), remove, budget).await
     }
 
     async fn order_of_one(
@@ -252,12 +272,23 @@ impl RedisStore {
         let keys = orders.iter().flatten().map(|ask| ask.key.as_slice());
         let costs = orders.iter().flatten().map(|ask| ask.cost);
         let call = Call::orders(mode, rules, keys, costs);
-        call::run(&self.guard, call, budget).await
+        let Some(first) = orders.first() else {
+            return Ok(Vec::new());
+        };
+        self.run(&first.first.key, call, budget).await
     }
 
-    async fn command(&self, command: Cmd, budget: &Budget) -> Result<(), Fault> {
+    /// Runs a script on a key, or on others of its slot too.
+    async fn run(&self, key: &[u8], call: Call, budget: &Budget) -> Result<Vec<i64>, Fault> {
+        call::run(&self.servers, key, call, budget).await
+    }
+
+    async fn command(&self, slot: Option<u16>, command: Cmd, budget: &Budget) -> Result<(), Fault> {
+        let servers = &self.servers;
         let request = call::Request::Command(command);
-        call::send(&self.guard, request, budget).await.map(drop)
+        call::send(To { servers, slot }, request, budget)
+            .await
+            .map(drop)
     }
 
     fn key(&self, id: Id<'_>) -> Vec<u8> {

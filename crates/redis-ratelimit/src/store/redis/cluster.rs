@@ -1,0 +1,290 @@
+//! A cluster: which of its nodes serves what, and a guarded connection to each.
+//!
+//! The client's own cluster connection sends a request again when the connection breaks that it
+//! was sent over, which could charge twice, and can't be told not to without giving up redirections
+//! too; it has no end to a request by default; and it does not notice a connection that the
+//! network has forgotten. So requests are routed here, over the same connections as to a single
+//! server, and everything that holds for these holds for a cluster.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use redis::{ConnectionInfo, ErrorKind, RedisError, RedisResult, ServerErrorKind};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::address::Address;
+use super::guard::{Guard, Link, jitter};
+use super::losses::Losses;
+use super::origin::Origin;
+use super::servers::Redirection;
+use super::slots::{Owners, Shard, shards};
+
+/// Between two looks at who serves what, and up to half of it more by chance.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+
+/// A node that takes longer to say who serves what is not asked any more.
+const LOOK_BOUND: Duration = Duration::from_secs(1);
+
+/// How many nodes are asked at once: the first answer counts, so that a dead one costs nothing.
+const ASKED_AT_ONCE: usize = 3;
+
+#[derive(Debug)]
+pub(super) struct Cluster {
+    /// As which user, and over what kind of connection.
+    example: ConnectionInfo,
+    seeds: Vec<Address>,
+    losses: Arc<Losses>,
+    nodes: Mutex<Nodes>,
+    look: watch::Sender<Look>,
+}
+
+#[derive(Debug, Default)]
+struct Nodes {
+    owners: Owners,
+    guards: HashMap<Address, Guard>,
+}
+
+/// Finding out who serves what.
+#[derive(Debug, Clone)]
+struct Look {
+    /// It may wait for its time.
+    is_under_way: bool,
+    next: Instant,
+    /// Why the last one has found out nothing.
+    cause: Option<RedisError>,
+}
+
+impl Cluster {
+    pub(super) fn new(example: ConnectionInfo, seeds: Vec<Address>, losses: &Arc<Losses>) -> Self {
+        let (look, _) = watch::channel(Look {
+            is_under_way: false,
+            next: Instant::now(),
+            cause: None,
+        });
+        Self {
+            example,
+            seeds,
+            losses: Arc::clone(losses),
+            nodes: Mutex::default(),
+            look,
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) fn example(&self) -> &ConnectionInfo {
+        &self.example
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) fn seeds(&self) -> &[Address] {
+        &self.seeds
+    }
+
+    /// The connection to who serves a slot, or any, as far as that is known.
+    pub(super) fn guard_if_known(&self, slot: Option<u16>) -> Option<Guard> {
+        let mut nodes = self.nodes();
+        let owner = match slot {
+            Some(slot) => nodes.owners.of(slot),
+            None => nodes.owners.any(),
+        };
+        let owner = owner?.clone();
+        Some(self.guard(&mut nodes, &owner))
+    }
+
+    /// The connection to who serves a slot, as soon as there is one, and who guards it. If that one
+    /// can't be reached, it is found out whether somebody else serves the slot by now.
+    pub(super) async fn reach(self: &Arc<Self>, slot: Option<u16>) -> RedisResult<(Guard, Link)> {
+        let mut guard = match self.guard_if_known(slot) {
+            Some(guard) => guard,
+            None => self.find(slot).await?,
+        };
+        loop {
+            let error = match guard.link().await {
+                Ok(link) => return Ok((guard, link)),
+                Err(error) => error,
+            };
+            let now = self.find(slot).await?;
+            if now.is(&guard) {
+                return Err(error);
+            }
+            guard = now;
+        }
+    }
+
+    /// Who serves a slot, by what is found out about it now or was a moment ago.
+    async fn find(self: &Arc<Self>, slot: Option<u16>) -> RedisResult<Guard> {
+        let last = self.look.borrow().clone();
+        let look = if last.next > Instant::now() {
+            self.look_again();
+            last
+        } else {
+            self.looked().await
+        };
+        self.guard_if_known(slot).ok_or_else(|| {
+            let nobody = || {
+                let kind = ErrorKind::Server(ServerErrorKind::ClusterDown);
+                RedisError::from((kind, "nobody serves the key's slot"))
+            };
+            look.cause.unwrap_or_else(nobody)
+        })
+    }
+
+    /// Where a node sends a request to that it does not serve.
+    pub(super) fn redirection(
+        self: &Arc<Self>,
+        error: &RedisError,
+        from: &Guard,
+    ) -> Option<Redirection> {
+        let (address, slot) = error.redirect_node()?;
+        let address = from.address()?.told_by(address)?;
+        let mut nodes = self.nodes();
+        if matches!(error.kind(), ErrorKind::Server(ServerErrorKind::Ask)) {
+            return Some(Redirection::Ask(self.guard(&mut nodes, &address)));
+        }
+        nodes.owners.moved(slot, address);
+        drop(nodes);
+        // What was true of this slot may be true of others.
+        self.look_again();
+        Some(Redirection::Moved)
+    }
+
+    /// Finds out anew who serves what, in the background and as soon as it may.
+    pub(super) fn look_again(self: &Arc<Self>) {
+        let is_first = self.look.send_if_modified(|look| {
+            let is_first = !look.is_under_way;
+            look.is_under_way = true;
+            is_first
+        });
+        if is_first {
+            // Made here, so that it ends also if its task is dropped before it has run.
+            let attempt = Attempt {
+                cluster: Arc::clone(self),
+                cause: None,
+            };
+            tokio::spawn(attempt.run());
+        }
+    }
+
+    /// Waits for a look that is under way, or for the next one.
+    async fn looked(self: &Arc<Self>) -> Look {
+        let mut look = self.look.subscribe();
+        self.look_again();
+        // This cluster has the sender, so the channel is not closed.
+        let seen = look.wait_for(|look| !look.is_under_way).await;
+        seen.map_or_else(|_| self.look.borrow().clone(), |look| look.clone())
+    }
+
+    fn guard(&self, nodes: &mut Nodes, address: &Address) -> Guard {
+        let guard = nodes.guards.entry(address.clone()).or_insert_with(|| {
+            let info = address.info(&self.example);
+            Guard::new(Origin::At(info), &self.losses)
+        });
+        guard.clone()
+    }
+
+    /// Some of those that may know, each with the connection to it.
+    fn some(&self) -> Vec<(Address, Guard)> {
+        let mut nodes = self.nodes();
+        let known = nodes.owners.nodes().into_iter().chain(&self.seeds);
+        let mut known: Vec<_> = known.cloned().collect();
+        known.sort();
+        known.dedup();
+        let chance = RandomState::new();
+        known.sort_by_cached_key(|address| chance.hash_one(address));
+        known.truncate(ASKED_AT_ONCE);
+        let with_guard = |address| {
+            let guard = self.guard(&mut nodes, &address);
+            (address, guard)
+        };
+        known.into_iter().map(with_guard).collect()
+    }
+
+    fn take(&self, shards: Vec<Shard>) {
+        let mut nodes = self.nodes();
+        let lost = nodes.owners.replace(shards);
+        let Nodes { owners, guards } = &mut *nodes;
+        let used = owners.nodes();
+        guards.retain(|address, _| used.contains(address) || self.seeds.contains(address));
+        drop(nodes);
+        for _ in 0..lost {
+            self.losses.add_one();
+        }
+    }
+
+    /// A node has answered for a slot.
+    pub(super) fn served(self: &Arc<Self>, slot: u16, by: &Guard, asked_at: Instant) {
+        let tell = |node| self.nodes().owners.served(slot, node, asked_at);
+        if by.address().is_some_and(tell) {
+            self.look_again();
+        }
+    }
+
+    fn nodes(&self) -> MutexGuard<'_, Nodes> {
+        // Nothing that could panic runs while they are not in order.
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One look, which comes to an end in any case.
+struct Attempt {
+    cluster: Arc<Cluster>,
+    cause: Option<RedisError>,
+}
+
+impl Attempt {
+    async fn run(mut self) {
+        let begin = self.cluster.look.borrow().next;
+        sleep_until(begin).await;
+        if let Some(shards) = self.first_answer().await {
+            self.cluster.take(shards);
+        }
+        let cluster = Arc::clone(&self.cluster);
+        drop(self);
+        if cluster.nodes().owners.is_suspicious() {
+            cluster.look_again();
+        }
+    }
+
+    async fn first_answer(&mut self) -> Option<Vec<Shard>> {
+        let mut asked = JoinSet::new();
+        for (address, guard) in self.cluster.some() {
+            asked.spawn(timeout(LOOK_BOUND, ask(address, guard)));
+        }
+        while let Some(told) = asked.join_next().await {
+            match told {
+                Ok(Ok(Ok(shards))) => {
+                    self.cause = None;
+                    return Some(shards);
+                }
+                Ok(Ok(Err(error))) => self.cause = Some(error),
+                // It was silent, or its runtime is shut down.
+                Ok(Err(_)) | Err(_) => {}
+            }
+        }
+        None
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        self.cluster.look.send_replace(Look {
+            is_under_way: false,
+            next: Instant::now() + BETWEEN_LOOKS + jitter(BETWEEN_LOOKS / 2),
+            cause: self.cause.take(),
+        });
+    }
+}
+
+async fn ask(address: Address, guard: Guard) -> RedisResult<Vec<Shard>> {
+    let mut link = guard.link().await?;
+    let mut slots = redis::cmd("CLUSTER");
+    slots.arg("SLOTS");
+    let reply = link.connection.send_packed_command(&slots).await?;
+    let reply = reply.extract_error()?;
+    shards(&reply, &address)
+        .ok_or_else(|| (ErrorKind::UnexpectedReturnType, "it serves no slots").into())
+}

@@ -1,0 +1,136 @@
+//! Rows about a primary that sentinels watch over.
+
+use std::time::{Duration, Instant};
+
+use redis_ratelimit::{Applied, Decision, FailurePolicy, Fault, FaultKind, Limiter, RedisStore};
+use testkit::{Sentinel, wait_for};
+
+use crate::{BUDGET, PATIENCE, SLACK, as_limited_user, check, is_decided, policy};
+
+/// Sentinels agree after seconds.
+const ELECTION: Duration = Duration::from_secs(60);
+
+fn limiter(store: &RedisStore) -> Limiter {
+    let settings = Limiter::builder().redis(store.clone(), FailurePolicy::Closed);
+    settings.budget(BUDGET).build()
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn a_primary_that_dies_is_replaced_by_the_one_that_the_sentinels_name() {
+    let mut servers = Sentinel::start(&[]).expect("servers");
+    // The first one to be asked is away too.
+    let urls = servers.urls();
+    servers.sentinels_mut()[0].kill9();
+    let store = RedisStore::sentinel(&urls, Sentinel::MASTER_NAME).expect("URLs");
+    let (limiter, policy) = (limiter(&store), policy(50));
+    let mut admitted = 0;
+    let peek = async || limiter.peek(check(&policy)).await;
+    wait_for(peek, PATIENCE).await;
+    for _ in 0..30 {
+        let decision = limiter.check(check(&policy)).await;
+        admitted += u64::from(matches!(decision, Decision::Allowed(_)));
+    }
+    assert_eq!((admitted, store.state_losses()), (30, 0));
+
+    // Two sentinels are a majority of three.
+    servers.servers_mut()[0].kill9();
+    let mut in_doubt = 0;
+    let killed = Instant::now();
+    loop {
+        let asked = Instant::now();
+        let decision = limiter.check(check(&policy)).await;
+        assert!(asked.elapsed() < BUDGET + SLACK, "{:?}", asked.elapsed());
+        match decision {
+            Decision::Unknown(_) => in_doubt += 1,
+            decision => admitted += u64::from(decision.is_admitted()),
+        }
+        if store.state_losses() > 0 && in_doubt > 0 {
+            break;
+        }
+        assert!(killed.elapsed() < ELECTION, "{in_doubt} in doubt");
+        tokio::task::yield_now().await;
+    }
+    wait_for(peek, PATIENCE).await;
+    for _ in 0..60 {
+        let decision = limiter.check(check(&policy)).await;
+        admitted += u64::from(matches!(decision, Decision::Allowed(_)));
+    }
+    assert_eq!(store.state_losses(), 1);
+    assert!(
+        (50..=100).contains(&admitted),
+        "a burst for a loss: {admitted}"
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn a_primary_that_is_a_replica_now_is_left_for_the_new_one() {
+    let servers = Sentinel::start(&[]).expect("servers");
+    // The permissions that the book lists are enough, and with `info` the change is counted.
+    for server in servers.servers() {
+        as_limited_user(server, "+role +info");
+    }
+    let primary = "redis://limits:secret@testkit/0";
+    let store = RedisStore::sentinel(servers.urls(), primary).expect("URLs");
+    let (limiter, policy) = (limiter(&store), policy(1_000_000));
+    let peek = async || limiter.peek(check(&policy)).await;
+    wait_for(peek, PATIENCE).await;
+    let old = servers.master().expect("a master");
+    let client = redis::Client::open(&*servers.urls()[0]).expect("a URL");
+    let mut sentinel = client.get_connection().expect("the sentinel answers");
+    let mut fail_over = redis::cmd("SENTINEL");
+    fail_over.arg("FAILOVER").arg(Sentinel::MASTER_NAME);
+    fail_over.exec(&mut sentinel).expect("there are replicas");
+    // The old one stays, and says READONLY or hangs up.
+    while store.state_losses() == 0 {
+        if let Decision::Unknown(doubt) = limiter.check(check(&policy)).await {
+            let told = (doubt.cause().kind(), doubt.cause().applied());
+            let is_expected = matches!(
+                told,
+                (FaultKind::ConnectionLost, Applied::Maybe)
+                    | (
+                        FaultKind::Unavailable | FaultKind::Unreachable | FaultKind::BreakerOpen,
+                        Applied::No
+                    )
+            );
+            assert!(is_expected, "{doubt:?}");
+        }
+        tokio::task::yield_now().await;
+    }
+    wait_for(async || is_decided(&limiter, &policy).await, PATIENCE).await;
+    let is_another = async || servers.master().ok().filter(|master| *master != old);
+    wait_for(is_another, PATIENCE).await;
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn sentinels_that_do_not_know_the_name_are_named_as_the_cause() {
+    let servers = Sentinel::start(&[]).expect("servers");
+    let store = RedisStore::sentinel(servers.urls(), "nobody").expect("URLs");
+    let fault = store.ping().await.expect_err("there is no such primary");
+    assert_eq!(
+        (fault.kind(), fault.applied()),
+        (FaultKind::Unreachable, Applied::No)
+    );
+    let cause = std::error::Error::source(&fault)
+        .expect("a cause")
+        .to_string();
+    assert!(cause.contains("sentinels know no primary"), "{cause}");
+}
+
+#[tokio::test]
+async fn sentinels_that_are_none_are_told_without_connecting() {
+    let none: [&str; 0] = [];
+    let one = ["redis://127.0.0.1:26379"];
+    for (urls, primary) in [
+        (&none[..], "primary"),
+        (&["nonsense"], "primary"),
+        (&one, ""),
+        (&one, "http://primary"),
+        (&one, "a b"),
+    ] {
+        let fault: Fault = RedisStore::sentinel(urls, primary).expect_err(primary);
+        assert_eq!(fault.kind(), FaultKind::InvalidUrl, "{urls:?} {primary}");
+    }
+}
