@@ -105,13 +105,16 @@ pub fn stalls() -> BoxCloneSyncService<Request<RequestBody>, Response<Stalled>, 
     BoxCloneSyncService::new(tower::service_fn(async |_| Ok(Response::new(Stalled))))
 }
 
-/// Panics when it is called without having been ready.
+/// Panics when it is called without having been ready. Readiness takes two polls, is used up by a
+/// call, and is not passed to a clone.
 #[derive(Debug, Default)]
-pub struct Strict(bool);
+pub struct Strict {
+    polls: usize,
+}
 
 impl Clone for Strict {
     fn clone(&self) -> Self {
-        Self(false)
+        Self::default()
     }
 }
 
@@ -121,7 +124,8 @@ impl Service<Request<RequestBody>> for Strict {
     type Future = std::future::Ready<std::result::Result<Self::Response, Infallible>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<std::result::Result<(), Infallible>> {
-        if !std::mem::replace(&mut self.0, true) {
+        self.polls += 1;
+        if self.polls == 1 {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
@@ -129,7 +133,8 @@ impl Service<Request<RequestBody>> for Strict {
     }
 
     fn call(&mut self, _request: Request<RequestBody>) -> Self::Future {
-        assert!(self.0, "called before it was ready");
+        let polls = std::mem::take(&mut self.polls);
+        assert!(polls > 1, "called before it was ready");
         std::future::ready(Ok(Response::default()))
     }
 }
