@@ -276,8 +276,18 @@ impl<'a> Line<'a> {
     }
 }
 
-const fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'=' | b'{' | b'}')
+/// What goes into a line without quotes. Looked up, because each byte of each value is asked for.
+fn is_plain(byte: u8) -> bool {
+    const PLAIN: [bool; 256] = {
+        let mut plain = [false; 256];
+        let mut byte = b'!';
+        while byte <= b'~' {
+            plain[byte as usize] = !matches!(byte, b'"' | b'\\' | b'=' | b'{' | b'}');
+            byte += 1;
+        }
+        plain
+    };
+    PLAIN[usize::from(byte)]
 }
 
 /// Writes a JSON string in visible ASCII: all else is escaped, so that no input can break a line or

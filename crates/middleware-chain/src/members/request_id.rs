@@ -58,11 +58,15 @@ impl RequestId {
         // ORDERING: no number is given twice; nothing else hangs on it.
         let count = self.counter.fetch_add(1, Ordering::Relaxed);
         let halves = [self.seed.hash_one(count), self.seed.hash_one(!count)];
-        let mut id = Vec::with_capacity(32);
-        for byte in halves.iter().flat_map(|half| half.to_be_bytes()) {
-            id.extend([byte >> 4, byte & 15].map(|digit| b"0123456789abcdef"[usize::from(digit)]));
+        let mut id = [0; 32];
+        let bytes = halves.iter().flat_map(|half| half.to_be_bytes());
+        for (byte, digits) in bytes.zip(id.chunks_exact_mut(2)) {
+            let digit = |digit: u8| b"0123456789abcdef"[usize::from(digit)];
+            digits.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
         }
-        HeaderValue::from_maybe_shared(Bytes::from(id)).expect("hexadecimal digits are allowed")
+        // One allocation for all three that share it: request, answer and log.
+        let id = Bytes::from_owner(id);
+        HeaderValue::from_maybe_shared(id).expect("hexadecimal digits are allowed")
     }
 
     fn inbound(&self, cx: &Exchange) -> Option<HeaderValue> {
