@@ -103,36 +103,35 @@ impl AccessLog {
     fn fill(&self, line: &mut Line<'_>, exit: &Exit<'_>) {
         let exchange = exit.exchange();
         let request = exchange.request();
-        line.time(SystemTime::now());
-        line.text("method", request.method.as_str());
+        line.text(&key!("method"), request.method.as_str());
         if let Some(route) = exchange.route() {
-            line.text("route", route);
+            line.text(&key!("route"), route);
         }
         if self.has_path {
-            line.text("path", request.uri.path());
+            line.text(&key!("path"), request.uri.path());
         }
         if let Some(status) = exit.status() {
-            line.number("status", status.as_u16().into());
+            line.number(&key!("status"), status.as_u16().into());
         }
-        line.text("outcome", exit.outcome().as_str());
-        line.number("bytes_in", exit.bytes_in());
-        line.number("bytes_out", exit.bytes_out());
+        line.text(&key!("outcome"), exit.outcome().as_str());
+        line.number(&key!("bytes_in"), exit.bytes_in());
+        line.number(&key!("bytes_out"), exit.bytes_out());
         if let Some(time) = exit.first_byte() {
-            line.number("first_byte_us", micros(time));
+            line.number(&key!("first_byte_us"), micros(time));
         }
         if let Some(time) = exit.total() {
-            line.number("total_us", micros(time));
+            line.number(&key!("total_us"), micros(time));
         }
         if let Some(client) = exchange.client().filter(|_| self.has_client) {
             line.address(client);
         }
         if let Some(id) = exchange.request_id() {
-            line.text("request_id", id);
+            line.text(&key!("request_id"), id);
         }
         #[cfg(feature = "tracing")]
         if let Some((trace, span)) = exchange.trace() {
-            line.id("trace_id", &trace);
-            line.id("span_id", &span);
+            line.id(&key!("trace_id"), &trace);
+            line.id(&key!("span_id"), &span);
         }
     }
 }
@@ -151,7 +150,7 @@ impl Hook for AccessLog {
         }
         let write = |buffer: &mut Vec<u8>| {
             buffer.clear();
-            let mut line = Line::begin(buffer, self.format);
+            let mut line = Line::begin(buffer, self.format, SystemTime::now());
             self.fill(&mut line, exit);
             line.end();
             self.sink.write(buffer);
@@ -187,34 +186,52 @@ struct Line<'a> {
     format: LogFormat,
 }
 
-impl<'a> Line<'a> {
-    fn begin(bytes: &'a mut Vec<u8>, format: LogFormat) -> Self {
-        if format == LogFormat::Json {
-            bytes.push(b'{');
+/// A key with all that stands between the value before it and its own.
+struct Key {
+    logfmt: &'static str,
+    json: &'static str,
+}
+
+macro_rules! key {
+    ($key:literal) => {
+        Key {
+            logfmt: concat!(" ", $key, "="),
+            json: concat!(",\"", $key, "\":"),
         }
+    };
+}
+use key;
+
+impl<'a> Line<'a> {
+    fn begin(bytes: &'a mut Vec<u8>, format: LogFormat, now: SystemTime) -> Self {
+        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        bytes.extend_from_slice(match format {
+            LogFormat::Logfmt => b"ts=",
+            LogFormat::Json => b"{\"ts\":",
+        });
+        bytes.extend_from_slice(itoa::Buffer::new().format(since.as_secs()).as_bytes());
+        let millis = since.subsec_millis();
+        let digit = |digit: u32| b"0123456789"[digit as usize % 10];
+        bytes.extend_from_slice(&[b'.', digit(millis / 100), digit(millis / 10), digit(millis)]);
         Self { bytes, format }
     }
 
     fn end(self) {
-        if self.format == LogFormat::Json {
-            self.bytes.push(b'}');
-        }
-        self.bytes.push(b'\n');
+        self.bytes.extend_from_slice(match self.format {
+            LogFormat::Logfmt => b"\n",
+            LogFormat::Json => b"}\n",
+        });
     }
 
-    fn key(&mut self, key: &str) {
-        let is_json = self.format == LogFormat::Json;
-        if self.bytes.len() > usize::from(is_json) {
-            self.bytes.push(if is_json { b',' } else { b' ' });
-        }
-        let (quote, is): (&[u8], u8) = if is_json { (b"\"", b':') } else { (b"", b'=') };
-        self.bytes.extend(quote);
-        self.bytes.extend(key.as_bytes());
-        self.bytes.extend(quote);
-        self.bytes.push(is);
+    fn key(&mut self, key: &Key) {
+        let key = match self.format {
+            LogFormat::Logfmt => key.logfmt,
+            LogFormat::Json => key.json,
+        };
+        self.bytes.extend_from_slice(key.as_bytes());
     }
 
-    fn text(&mut self, key: &str, value: &str) {
+    fn text(&mut self, key: &Key, value: &str) {
         self.key(key);
         let mut end = value.len().min(VALUE_MAX);
         while !value.is_char_boundary(end) {
@@ -228,26 +245,14 @@ impl<'a> Line<'a> {
         }
     }
 
-    fn number(&mut self, key: &str, value: u64) {
+    fn number(&mut self, key: &Key, value: u64) {
         self.key(key);
         self.bytes
             .extend(itoa::Buffer::new().format(value).as_bytes());
     }
 
-    fn time(&mut self, now: SystemTime) {
-        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.number("ts", since.as_secs());
-        let millis = since.subsec_millis();
-        let digits = [millis / 100, millis / 10 % 10, millis % 10];
-        self.bytes.push(b'.');
-        for digit in digits {
-            self.bytes
-                .extend(itoa::Buffer::new().format(digit).as_bytes());
-        }
-    }
-
     #[cfg(feature = "tracing")]
-    fn id(&mut self, key: &str, id: &[u8]) {
+    fn id(&mut self, key: &Key, id: &[u8]) {
         self.key(key);
         let quote: &[u8] = if self.format == LogFormat::Json {
             b"\""
@@ -262,7 +267,7 @@ impl<'a> Line<'a> {
     }
 
     fn address(&mut self, address: std::net::IpAddr) {
-        self.key("client");
+        self.key(&key!("client"));
         let quote = self.format == LogFormat::Json;
         let quote: &[u8] = if quote { b"\"" } else { b"" };
         self.bytes.extend(quote);
@@ -279,7 +284,12 @@ const fn is_plain(byte: u8) -> bool {
 /// a terminal.
 pub(super) fn json_string(to: &mut Vec<u8>, value: &str) {
     to.push(b'"');
-    for letter in value.chars() {
+    let is_said = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
+    // Most of a value, and most values as a whole, go as they are.
+    let plain = value.bytes().take_while(|byte| is_said(*byte)).count();
+    let (plain, rest) = value.split_at(plain);
+    to.extend_from_slice(plain.as_bytes());
+    for letter in rest.chars() {
         match letter {
             '"' | '\\' => to.extend([b'\\', letter as u8]),
             ' '..='~' => to.push(letter as u8),

@@ -1,13 +1,14 @@
 //! The frame: one block of memory for all that a request needs on its way through a chain.
 //!
 //! ```text
-//! Header { plan, live, begun, endpoint, exchange } | slot of each hook's state and of each
+//! Header { plan, live, begun, endpoint, exchange, watch } | slot of each hook's state and of each
 //! middleware's future | the service, with its future
 //! ```
 //!
 //! `plan` says where each slot is and how to start, poll and drop what lies in it: the functions
 //! are made for the concrete type when a member is added. `Next::run` creates the future of the
-//! next middleware *in its slot*, and gives out a `NextFuture`, a pointer to the block and a level.
+//! next middleware *in its slot*, and gives out a `NextFuture`: a pointer to the block, with a level
+//! in its low bits.
 //!
 //! A future per layer in a `Box` would need none of this. It costs an allocation more for each layer
 //! and request.
@@ -26,15 +27,15 @@
 //!    is one for every lifetime, code does not depend on lifetimes, and `NextFuture<'b>` holds both
 //!    the `&'b mut Exchange` and, by `'a: 'b`, the frame: it is dropped or forgotten before either
 //!    ends.
-//! 4. **`&self`.** A future may borrow its middleware: the frame owns the plan, which owns the
-//!    middleware, until its drop is finished. When it leaks, it leaks its share of the plan.
+//! 4. **`&self`.** A future may borrow its middleware: the block has a share of the plan, which owns
+//!    the middleware, until its drop is finished. When it leaks, it leaks that share.
 //! 5. **Panics.** The block has an owner before the first member runs. A bit is set after its
 //!    future is in the slot, and cleared before it is dropped, so nothing is dropped twice or
 //!    before it exists; `begun` is treated alike.
 //! 6. **Threads.** Everything in the frame is `Send`, and nothing of it is `Sync`: one handle, the
 //!    innermost, is polled through `&mut`.
 //! 7. **Bounds.** A plan ends in the endpoint, which gets a `Next` and never runs it. Levels fit
-//!    into the 64 bits of `live`.
+//!    into the 64 bits of `live`, and into the bits that the alignment of a block leaves free.
 //! 8. **Again.** Starting a level asserts that its slot is empty.
 //! 9. **Afterwards.** Polling a level whose bit is clear panics.
 

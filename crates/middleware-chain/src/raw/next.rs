@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, ready};
@@ -319,24 +320,31 @@ pub(super) unsafe fn drop_level(block: NonNull<Header>, at: usize) {
     }
 }
 
-/// Ends the hooks from this one inwards, the innermost first.
+/// Ends the hooks from this one inwards, the innermost first. One that panics keeps none of the
+/// others from their ends.
 ///
 /// # Safety
 ///
 /// The block lives, and no level is live whose hooks these are.
 pub(super) unsafe fn end_hooks(block: NonNull<Header>, from: usize, exit: &Exit<'_>) {
-    // SAFETY: the caller's promise; what has begun has its state in its slot, once.
-    unsafe {
-        let bytes = block.as_ptr().cast::<u8>();
-        let hooks: &[_] = &(*(*block.as_ptr()).plan).hooks;
-        loop {
-            let begun = (*block.as_ptr()).begun.get();
-            if begun <= from {
-                return;
+    // SAFETY: the block lives.
+    let begun = unsafe { &raw const (*block.as_ptr()).begun };
+    // SAFETY: as above.
+    while unsafe { (*begun).get() } > from {
+        // It may be called while unwinding, where another panic would end the process. Once for all
+        // of them: a hook that panics has been counted out before.
+        let _caught = catch_unwind(AssertUnwindSafe(|| {
+            // SAFETY: the caller's promise; what has begun has its state in its slot, once.
+            unsafe {
+                let bytes = block.as_ptr().cast::<u8>();
+                let hooks: &[_] = &(*(*block.as_ptr()).plan).hooks;
+                while (*begun).get() > from {
+                    let nth = (*begun).get() - 1;
+                    (*begun).set(nth);
+                    let hook = &hooks[nth];
+                    (hook.end)(hook.object, exit, bytes.add(hook.offset));
+                }
             }
-            let hook = &hooks[begun - 1];
-            (*block.as_ptr()).begun.set(begun - 1);
-            (hook.end)(hook.object, exit, bytes.add(hook.offset));
-        }
+        }));
     }
 }

@@ -4,7 +4,6 @@ use std::alloc::Layout;
 use std::any::Any;
 use std::fmt;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -309,9 +308,5 @@ unsafe fn after<H: Hook>(object: *const (), cx: &mut Exchange, slot: *mut u8) {
 unsafe fn end<H: Hook>(object: *const (), exit: &Exit<'_>, slot: *mut u8) {
     // SAFETY: the caller's promise.
     let (hook, mut state) = unsafe { (&*object.cast::<H>(), slot.cast::<H::State>().read()) };
-    // It may be called while unwinding, where another panic would end the process.
-    let _caught = catch_unwind(AssertUnwindSafe(move || {
-        hook.end(&mut state, exit);
-        drop(state);
-    }));
+    hook.end(&mut state, exit);
 }

@@ -1,17 +1,16 @@
 //! What one more member costs that does nothing but touch both heads.
 
 use std::convert::Infallible;
-use std::fmt::Debug;
 use std::hint::black_box;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use axum::middleware::from_fn;
-use bench::{Fact, Row};
+use bench::{Fact, Operation, Row};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{Empty, Full};
-use middleware_chain::{Chain, Exchange, Flow, Hook, Member, Next};
+use middleware_chain::{Chain, Exchange, Flow, Hook, Hooks, Member, Next};
 use pin_project_lite::pin_project;
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, Service, ServiceBuilder};
@@ -31,36 +30,64 @@ fn nothing() -> Row {
         .peer("the service alone", |_| asked(Hello))
 }
 
-/// The same as what is paid per member, the request and the service included.
+/// What one more costs is the growth from one to twenty: the request, the service and the frame are
+/// in both.
 fn middleware() -> Row {
-    Row::new("do-nothing middleware, all of it per member")
-        .sizes([MEMBERS as u64])
-        .ours("chain, async fn", |_| asked(chain_of(MEMBERS).layer(Hello)))
-        .peer("ServiceBuilder, static", |_| asked(stack()))
-        .peer("BoxCloneSyncService", |_| asked(boxed()))
-        .peer("axum from_fn", |_| {
-            asked_with(from_fns(), axum::body::Body::empty)
+    Row::new("do-nothing middleware")
+        .sizes([1, MEMBERS as u64])
+        .ours("chain, async fn", |size| {
+            asked(chain_of(count(size)).layer(Hello))
+        })
+        .peer("ServiceBuilder, static", stacked)
+        .peer("BoxCloneSyncService", |size| asked(boxed(count(size))))
+        .peer("axum from_fn", |size| {
+            asked_with(from_fns(count(size)), axum::body::Body::empty)
         })
 }
 
 fn hooks() -> Row {
-    Row::new("do-nothing hooks, all of it per member")
-        .sizes([MEMBERS as u64])
-        .ours("chain, hooks", |_| {
-            let chain = (0..MEMBERS).fold(Chain::builder(), |chain, nth| {
+    Row::new("do-nothing hooks")
+        .sizes([1, MEMBERS as u64])
+        .ours("chain, hooks", |size| {
+            let chain = (0..size).fold(Chain::builder(), |chain, nth| {
                 chain.member(Member::hook(TouchHook).named(nth.to_string()))
             });
             asked(chain.build().expect("a chain").layer(Hello))
         })
-        .peer("ServiceBuilder, static", |_| asked(stack()))
+        .ours("Hooks, static", |size| -> Box<dyn Operation> {
+            let ten = || {
+                let touch = || TouchHook;
+                Hooks::new((
+                    touch(),
+                    touch(),
+                    touch(),
+                    touch(),
+                    touch(),
+                    touch(),
+                    touch(),
+                    touch(),
+                    touch(),
+                    touch(),
+                ))
+            };
+            match size {
+                1 => Box::new(asked(Hooks::new((TouchHook,)).layer(Hello))),
+                _ => Box::new(asked(Hooks::new((ten(), ten())).layer(Hello))),
+            }
+        })
+        .peer("ServiceBuilder, static", stacked)
 }
 
 fn sizes() -> Row {
     Row::new("do-nothing middleware, so many")
         .sizes([1, 5, 20, 60])
         .ours("chain, async fn", |size| {
-            asked(chain_of(usize::try_from(size).expect("it is small")).layer(Hello))
+            asked(chain_of(count(size)).layer(Hello))
         })
+}
+
+fn count(size: u64) -> usize {
+    usize::try_from(size).expect("it is small")
 }
 
 pub(crate) fn frame() -> Fact {
@@ -150,24 +177,29 @@ impl<F: Future<Output = Result<Response<R>, E>>, R, E> Future for TouchFuture<F>
     }
 }
 
-/// Twenty layers whose types are known.
-fn stack()
--> impl Service<Request<Empty<Bytes>>, Response = Response<Full<Bytes>>, Error: Debug> + Clone {
+/// One or twenty layers whose types are known.
+fn stacked(size: u64) -> Box<dyn Operation> {
     macro_rules! with {
         ($builder:expr; $($nth:literal)*) => { $builder$(.layer({ let _: u8 = $nth; TouchLayer }))* };
     }
-    with!(ServiceBuilder::new(); 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20).service(Hello)
+    if size == 1 {
+        return Box::new(asked(with!(ServiceBuilder::new(); 1).service(Hello)));
+    }
+    let twenty = with!(
+        ServiceBuilder::new(); 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20
+    );
+    Box::new(asked(twenty.service(Hello)))
 }
 
 type Boxed<B, R> = BoxCloneSyncService<Request<B>, Response<R>, Infallible>;
 
-fn boxed() -> Boxed<Empty<Bytes>, Full<Bytes>> {
-    (0..MEMBERS).fold(BoxCloneSyncService::new(Hello), |inner, _| {
+fn boxed(layers: usize) -> Boxed<Empty<Bytes>, Full<Bytes>> {
+    (0..layers).fold(BoxCloneSyncService::new(Hello), |inner, _| {
         BoxCloneSyncService::new(Touch(inner))
     })
 }
 
-fn from_fns() -> Boxed<axum::body::Body, axum::body::Body> {
+fn from_fns(layers: usize) -> Boxed<axum::body::Body, axum::body::Body> {
     async fn touch(
         request: axum::extract::Request,
         next: axum::middleware::Next,
@@ -178,7 +210,7 @@ fn from_fns() -> Boxed<axum::body::Body, axum::body::Body> {
         response
     }
     let first = BoxCloneSyncService::new(from_fn(touch).layer(Hello));
-    (1..MEMBERS).fold(first, |inner, _| {
+    (1..layers).fold(first, |inner, _| {
         BoxCloneSyncService::new(from_fn(touch).layer(inner))
     })
 }
