@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use elastic_pool::{Shutdown, blocking};
+use metrics_exporter_prometheus::PrometheusHandle;
 use middleware_chain::Chain;
 use redis_ratelimit::{Fault, ProxyError, RateLimitLayer};
 use thiserror::Error;
@@ -36,6 +37,7 @@ pub struct App {
     drawing: blocking::Pool,
     chain: Chain,
     last_error: LastError,
+    metrics: PrometheusHandle,
 }
 
 impl App {
@@ -50,6 +52,8 @@ impl App {
         let quotas = quotas::layer(args).await?;
         let drawing = blocking::Pool::builder().build()?;
         let last_error = LastError::default();
+        // The chain describes its metrics: to the recorder, which has to be there.
+        let metrics = telemetry::metrics();
         let guarded = Server::new(Limits::default());
         let log = telemetry::access_log(args.log);
         let chain = api::chain(guarded.chain(), log, &last_error)?;
@@ -66,6 +70,7 @@ impl App {
             drawing,
             chain,
             last_error,
+            metrics,
         })
     }
 
@@ -90,7 +95,7 @@ impl App {
 
     /// Serves until `stop` is cancelled, then drains.
     pub async fn run(self, stop: CancellationToken) -> Summary {
-        let metrics = telemetry::metrics();
+        let metrics = self.metrics;
         let router = api::router(
             Arc::clone(&self.store),
             self.drawing.clone(),

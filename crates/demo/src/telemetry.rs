@@ -83,7 +83,14 @@ pub fn metrics() -> PrometheusHandle {
                     Matcher::Suffix("duration_seconds".to_owned()),
                     &BUCKETS_SECS,
                 )
+                .and_then(|it| {
+                    it.set_buckets_for_metric(
+                        Matcher::Full("http.server.request.duration".to_owned()),
+                        &BUCKETS_SECS,
+                    )
+                })
                 .expect("there is at least one bucket")
+                .with_recommended_naming(true)
                 .install_recorder()
                 .expect("nothing else in this program installs a recorder")
         })

@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::extract::MatchedPath;
 use axum::http::StatusCode;
 use middleware_chain::{
-    AccessLog, BodyLimit, BuildError, Chain, Exchange, Hook, Match, Member, RequestId, RouteTag,
-    Timeout, When,
+    AccessLog, BodyLimit, BuildError, Chain, Exchange, Hook, Match, Member, Metrics, RequestId,
+    RouteTag, Timeout, Trace, When,
 };
 
 use crate::LastError;
@@ -32,6 +32,8 @@ pub fn chain(guards: &Chain, log: AccessLog, last_error: &LastError) -> Result<C
         .edit()
         .insert_before(guards::OUTERMOST, Member::hook(RequestId::new()))
         .insert_before(guards::OUTERMOST, Member::hook(route_tag()))
+        .insert_before(guards::OUTERMOST, Member::with(Trace::new()))
+        .insert_before(guards::OUTERMOST, Member::hook(Metrics::new()))
         .insert_before(guards::OUTERMOST, Member::hook(log))
         .insert_before(guards::OUTERMOST, Member::hook(last_error.clone()))
         .named("timeout", When::skip(import(), total(REQUEST_TIMEOUT)))

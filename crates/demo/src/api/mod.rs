@@ -13,15 +13,12 @@ mod users;
 
 use std::sync::Arc;
 
-use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use ctxsvc::CtxLayer;
 use elastic_pool::blocking::Pool;
 use metrics_exporter_prometheus::PrometheusHandle;
 use redis_ratelimit::RateLimitLayer;
-use tower::ServiceBuilder;
-use tower_http::trace::TraceLayer;
 
 pub use chain::chain;
 
@@ -67,15 +64,4 @@ pub fn router(
         .merge(operation)
         .route_layer(chain::route_tag())
         .with_state(store)
-        .layer(
-            ServiceBuilder::new()
-                .layer(
-                    TraceLayer::new_for_http()
-                        .make_span_with(observe::span)
-                        .on_request(())
-                        .on_response(observe::answered)
-                        .on_failure(()),
-                )
-                .layer(from_fn(observe::measure)),
-        )
 }

@@ -1,7 +1,7 @@
 //! Requests in figures.
 
 use http::uri::Scheme;
-use metrics::{Label, gauge, histogram};
+use metrics::{Label, Unit, describe_gauge, describe_histogram, gauge, histogram};
 
 use super::semconv::{error_type, method_name, version_name};
 use crate::{Exchange, Exit, Flow, Hook, Role};
@@ -31,23 +31,37 @@ const RESPONSE_BYTES: &str = "http.server.response.body.size";
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct Metrics {
     has_sizes: bool,
 }
 
 impl Metrics {
-    /// Active requests and durations.
+    /// Active requests and durations. They are described to the recorder that is installed by now,
+    /// with their units.
     #[must_use]
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
+        describe_gauge!(ACTIVE, Unit::Count, "Requests under way.");
+        let help = "From the head of a request to the end of its answer.";
+        describe_histogram!(DURATION, Unit::Seconds, help);
         Self { has_sizes: false }
     }
 
     /// The sizes of bodies too.
     #[must_use]
-    pub const fn with_sizes(mut self) -> Self {
+    pub fn with_sizes(mut self) -> Self {
+        let help = "What was read of the bodies of requests.";
+        describe_histogram!(REQUEST_BYTES, Unit::Bytes, help);
+        let help = "What was taken of the bodies of answers.";
+        describe_histogram!(RESPONSE_BYTES, Unit::Bytes, help);
         self.has_sizes = true;
         self
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
