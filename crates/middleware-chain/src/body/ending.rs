@@ -1,5 +1,7 @@
 //! When a response is over.
 
+use std::task::{Context, Poll};
+
 use http::{Method, StatusCode, response};
 
 use super::timer::Timer;
@@ -15,7 +17,7 @@ pub(crate) struct Watch {
     outcome: Option<Outcome>,
     is_polling: bool,
     pub(super) catches_panics: bool,
-    /// Boxed, because few have one, and every frame has the room.
+    /// Made when there is something to wait for, which is seldom.
     pub(super) timer: Option<Box<Timer>>,
 }
 
@@ -36,9 +38,6 @@ impl Ending {
             || head.status == StatusCode::NO_CONTENT
             || head.status == StatusCode::NOT_MODIFIED;
         let rules = &exchange.body_rules;
-        let deadline = exchange.deadline().filter(|_| rules.has_deadline);
-        let timer = (rules.response_idle.is_some() || deadline.is_some())
-            .then(|| Box::new(Timer::new(rules.response_idle, deadline)));
         let watch = Watch {
             sent: 0,
             length: if has_no_body {
@@ -49,7 +48,7 @@ impl Ending {
             outcome: upgrades.then_some(Outcome::Upgraded).or(exchange.outcome()),
             is_polling: false,
             catches_panics: rules.catches_panics,
-            timer,
+            timer: None,
         };
         *frame.watch() = watch;
         Self(frame)
@@ -57,6 +56,20 @@ impl Ending {
 
     pub(super) fn watch(&mut self) -> &mut Watch {
         self.0.watch()
+    }
+
+    /// The body has nothing for now. Ready when that was so for too long.
+    pub(super) fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let exchange = self.0.exchange();
+        let rules = &exchange.body_rules;
+        let idle = rules.response_idle;
+        let deadline = exchange.deadline().filter(|_| rules.has_deadline);
+        if idle.is_none() && deadline.is_none() {
+            return Poll::Pending;
+        }
+        let timer = &mut self.0.watch().timer;
+        let timer = timer.get_or_insert_with(|| Box::new(Timer::new(idle, deadline)));
+        timer.poll_wait(cx)
     }
 }
 

@@ -88,17 +88,14 @@ where
         watch.polled();
         let frame = match polled {
             Poll::Pending => {
-                let Some(timer) = &mut watch.timer else {
-                    return Poll::Pending;
-                };
-                ready!(timer.poll_wait(cx));
+                ready!(ending.poll_wait(cx));
                 let error = Error::with(StatusCode::GATEWAY_TIMEOUT, Outcome::Timeout);
                 Some(Err(error.into_boxed()))
             }
             Poll::Ready(frame) => frame,
         };
         let is_last = this.content.is_end_stream();
-        Poll::Ready(note(watch, frame, is_last))
+        Poll::Ready(note(ending.watch(), frame, is_last))
     }
 
     fn is_end_stream(&self) -> bool {
