@@ -5,8 +5,13 @@ use std::time::{Duration, Instant};
 
 use axum::middleware::from_fn;
 use bench::Row;
-use http::HeaderName;
-use middleware_chain::{AccessLog, CatchPanic, Chain, RequestId, Sink, Timeout};
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, Request};
+use http_body_util::Empty;
+use middleware_chain::{
+    AccessLog, CatchPanic, Chain, Exchange, Next, RequestId, Sink, Timeout, Trace,
+};
+use tower::util::MapRequest;
 use tower::{Layer, ServiceBuilder};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
@@ -18,8 +23,15 @@ use crate::service::{Hello, asked, asked_with};
 const LIMIT: Duration = Duration::from_secs(10);
 const ID: HeaderName = HeaderName::from_static("x-request-id");
 
-pub(crate) fn rows() -> [Row; 5] {
-    [timeout(), request_id(), text_log(), json_log(), realistic()]
+pub(crate) fn rows() -> [Row; 6] {
+    [
+        timeout(),
+        request_id(),
+        trace_context(),
+        text_log(),
+        json_log(),
+        realistic(),
+    ]
 }
 
 fn timeout() -> Row {
@@ -46,6 +58,26 @@ fn request_id() -> Row {
             asked(stack.service(Hello))
         })
         .peer("the service alone", |_| asked(Hello))
+}
+
+/// A trace that is continued, by a header in the request, while nobody records spans.
+fn trace_context() -> Row {
+    const PARENT: HeaderValue =
+        HeaderValue::from_static("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    let with_parent = |mut request: Request<Empty<Bytes>>| {
+        request.headers_mut().insert("traceparent", PARENT);
+        request
+    };
+    Row::new("W3C trace context in and out, without a subscriber")
+        .ours("Trace", move |_| {
+            let chain = built(Chain::builder().with(Trace::new().trusting()));
+            asked(MapRequest::new(chain.layer(Hello), with_parent))
+        })
+        .ours("a chain with a member that does nothing", move |_| {
+            let pass = async |cx: &mut Exchange, next: Next<'_>| next.run(cx).await;
+            let chain = built(Chain::builder().named("pass", pass));
+            asked(MapRequest::new(chain.layer(Hello), with_parent))
+        })
 }
 
 /// Takes lines and drops them, as the writers of the peers do.
