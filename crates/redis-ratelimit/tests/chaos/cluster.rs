@@ -518,7 +518,11 @@ async fn a_cluster_that_has_just_been_found_away_costs_no_budget() {
 #[tokio::test]
 async fn a_cluster_without_a_node_is_told_without_connecting() {
     let none: [&str; 0] = [];
-    for urls in [&none[..], &["redis://127.0.0.1", "nonsense"]] {
+    for urls in [
+        &none[..],
+        &["redis://127.0.0.1", "nonsense"],
+        &["redis://127.0.0.1/1"],
+    ] {
         let fault = RedisStore::cluster(urls).expect_err("it is none");
         assert_eq!(fault.kind(), FaultKind::InvalidUrl, "{urls:?}");
     }

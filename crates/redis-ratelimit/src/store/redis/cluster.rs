@@ -288,3 +288,49 @@ async fn ask(address: Address, guard: Guard) -> RedisResult<Vec<Shard>> {
     shards(&reply, &address)
         .ok_or_else(|| (ErrorKind::UnexpectedReturnType, "it serves no slots").into())
 }
+
+#[cfg(test)]
+mod tests {
+    use redis::{IntoConnectionInfo, parse_redis_value};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_is_sent_elsewhere_goes_there_and_with_a_move_so_do_those_who_come_after() {
+        let info = "redis://127.0.0.1:1".into_connection_info().expect("a URL");
+        let seed = Address::new("127.0.0.1", 1);
+        let cluster = Cluster::new(info, vec![seed.clone()], &Arc::default());
+        let cluster = Arc::new(cluster);
+        let from = cluster.guard(&mut cluster.nodes(), &seed);
+        let at = |guard: Option<Guard>| guard.map(|guard| format!("{:?}", guard.address()));
+        let address = |port| Some(format!("{:?}", Some(Address::new("127.0.0.1", port))));
+        // A reply: where this request goes, and where the next one of slot 7 does.
+        for (reply, asks, next) in [
+            ("-ASK 7 127.0.0.1:2\r\n", address(2), None),
+            ("-MOVED 7 127.0.0.1:3\r\n", None, address(3)),
+            // Without a host it is that of the node that says so.
+            ("-ASK 7 :4\r\n", address(4), address(3)),
+            ("-MOVED 7 :5\r\n", None, address(5)),
+        ] {
+            let error = parse_redis_value(reply.as_bytes()).and_then(redis::Value::extract_error);
+            let error = error.expect_err("it is one");
+            let redirection = cluster.redirection(&error, &from).expect("it is one");
+            let asked = match redirection {
+                Redirection::Ask(guard) => at(Some(guard)),
+                Redirection::Moved => None,
+            };
+            assert_eq!(asked, asks, "{reply}");
+            assert_eq!(at(cluster.guard_if_known(Some(7))), next, "{reply}");
+        }
+        for reply in [
+            "-ASK 7\r\n",
+            "-MOVED x 127.0.0.1:3\r\n",
+            "-MOVED 7 nowhere\r\n",
+            "-ERR 7\r\n",
+        ] {
+            let error = parse_redis_value(reply.as_bytes()).and_then(redis::Value::extract_error);
+            let error = error.expect_err("it is one");
+            assert!(cluster.redirection(&error, &from).is_none(), "{reply}");
+        }
+    }
+}
