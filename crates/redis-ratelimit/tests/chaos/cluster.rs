@@ -31,6 +31,16 @@ fn check<'a>(policy: &'a Policy, key: &'a str) -> Check<'a> {
     Check::new(policy, key).expect("a short key")
 }
 
+mod suite {
+    crate::conformance::conformance!(super::limiter(), #[ignore = "needs redis-server"]);
+}
+
+/// A limiter on a cluster of its own.
+fn limiter() -> (Limiter, Cluster) {
+    let cluster = Cluster::start(&[]).expect("a cluster");
+    (with_budget(store(&cluster), PATIENCE), cluster)
+}
+
 /// A key that each of the masters serves.
 fn keys(cluster: &Cluster) -> [String; 3] {
     let serving = |master| {
