@@ -107,10 +107,13 @@ impl Limiter {
     /// come up twice, their costs add up; if the sum is above the limit, they are denied for good
     /// ([`State::is_permanent`]). Without checks everything is admitted.
     ///
+    /// In a cluster different keys are on different nodes: then it is a round trip more if one of
+    /// them denies, and [`Verdict::is_atomic`] tells.
+    ///
     /// # Cancel safety
     ///
     /// Before it is polled nothing is asked. Dropped later, the units may have been taken: all or
-    /// none of them.
+    /// none of them, or in a cluster those of some keys.
     ///
     /// # Examples
     ///

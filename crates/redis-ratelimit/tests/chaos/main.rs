@@ -1,5 +1,9 @@
 //! What happens when Redis fails, row by row: `cargo xtask test -p redis-ratelimit chaos`.
 
+#[cfg(feature = "cluster")]
+#[path = "../conformance/mod.rs"]
+mod conformance;
+
 mod breaker;
 #[cfg(feature = "cluster")]
 mod cluster;

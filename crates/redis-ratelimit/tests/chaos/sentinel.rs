@@ -1,9 +1,12 @@
 //! Rows about a primary that sentinels watch over.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use redis_ratelimit::{Applied, Decision, FailurePolicy, Fault, FaultKind, Limiter, RedisStore};
-use testkit::{Sentinel, wait_for};
+use testkit::{Redis, Sentinel, wait_for};
 
 use crate::{BUDGET, PATIENCE, SLACK, as_limited_user, check, is_decided, policy};
 
@@ -101,6 +104,103 @@ async fn a_primary_that_is_a_replica_now_is_left_for_the_new_one() {
     wait_for(async || is_decided(&limiter, &policy).await, PATIENCE).await;
     let is_another = async || servers.master().ok().filter(|master| *master != old);
     wait_for(is_another, PATIENCE).await;
+}
+
+/// A sentinel that says what it is told to, as one may that has not heard of a failover yet.
+struct Fake {
+    url: String,
+    names: Arc<Mutex<SocketAddr>>,
+}
+
+impl Fake {
+    fn start(names: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("redis://{}", listener.local_addr().expect("it is bound"));
+        let names = Arc::new(Mutex::new(names));
+        let told = Arc::clone(&names);
+        // It ends with the test's process.
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let told = Arc::clone(&told);
+                std::thread::spawn(move || answer(client, &told));
+            }
+        });
+        Self { url, names }
+    }
+
+    fn name(&self, addr: SocketAddr) {
+        *self.names.lock().expect("no panic") = addr;
+    }
+}
+
+/// `*2`, `$8`, `SENTINEL`, and so on: a line each.
+fn answer(mut client: TcpStream, told: &Mutex<SocketAddr>) -> std::io::Result<()> {
+    let mut lines = BufReader::new(client.try_clone()?).lines();
+    while let Some(words) = lines.next().transpose()? {
+        let words: usize = words[1..].parse().expect("a number of words");
+        let mut command = Vec::new();
+        for _ in 0..words {
+            lines.next().transpose()?;
+            command.extend(lines.next().transpose()?);
+        }
+        let reply = if command[0] == "SENTINEL" {
+            let addr = told.lock().expect("no panic");
+            let (ip, port) = (addr.ip().to_string(), addr.port().to_string());
+            format!(
+                "*2\r\n${}\r\n{ip}\r\n${}\r\n{port}\r\n",
+                ip.len(),
+                port.len()
+            )
+        } else {
+            "+OK\r\n".to_owned()
+        };
+        client.write_all(reply.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn run(server: &Redis, command: &str) {
+    let client = redis::Client::open(server.url()).expect("a URL");
+    let mut connection = client.get_connection().expect("the server answers");
+    let mut words = command.split(' ');
+    let mut command = redis::cmd(words.next().expect("a command"));
+    command.arg(words.collect::<Vec<_>>());
+    command.exec(&mut connection).expect("a plain command");
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn a_replica_is_not_taken_for_the_primary_whatever_a_sentinel_says() {
+    let [old, new] = [(); 2].map(|()| Redis::start(&[]).expect("a server"));
+    let follow = |other: &Redis| format!("REPLICAOF 127.0.0.1 {}", other.addr().port());
+    run(&new, &follow(&old));
+    let sentinel = Fake::start(new.addr());
+    let store = RedisStore::sentinel([&sentinel.url], "primary").expect("a URL");
+    let fault = store.ping().await.expect_err("it is a replica");
+    assert_eq!(
+        (fault.kind(), fault.applied()),
+        (FaultKind::Unreachable, Applied::No)
+    );
+    let cause = std::error::Error::source(&fault)
+        .expect("a cause")
+        .to_string();
+    assert!(cause.contains("name a replica"), "{cause}");
+
+    let (limiter, policy) = (limiter(&store), policy(1_000_000));
+    run(&new, "REPLICAOF NO ONE");
+    wait_for(async || is_decided(&limiter, &policy).await, PATIENCE).await;
+    // The other way round, and nobody hangs up.
+    run(&old, "REPLICAOF NO ONE");
+    run(&new, &follow(&old));
+    sentinel.name(old.addr());
+    wait_for(async || is_decided(&limiter, &policy).await, PATIENCE).await;
+    let client = redis::Client::open(old.url()).expect("a URL");
+    let mut connection = client.get_connection().expect("the server answers");
+    let is_there: bool = redis::cmd("EXISTS")
+        .arg("rl:{key}:api")
+        .query(&mut connection)
+        .expect("a plain command");
+    assert!(is_there);
 }
 
 #[tokio::test]

@@ -1,12 +1,13 @@
 //! A Redis Cluster.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 
 use ::redis::{ErrorKind, RedisError, cmd};
 
 use super::redis::{Redis, first_answer};
 use crate::StartError;
-use crate::process::free_port;
+use crate::process::{free_port, loopback};
 
 const MASTERS: usize = 3;
 const SLOTS: usize = 16_384;
@@ -45,6 +46,17 @@ impl Cluster {
     ///
     /// As [`Redis::start`].
     pub fn start(args: &[&str]) -> Result<Self, StartError> {
+        let args: Vec<_> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        Self::start_with(|_addr| args.clone())
+    }
+
+    /// As [`start`](Self::start), with further arguments that depend on where a server listens: to
+    /// put something in front of it that its cluster is to know it by.
+    ///
+    /// # Errors
+    ///
+    /// As [`Redis::start`].
+    pub fn start_with(args: impl Fn(SocketAddr) -> Vec<String>) -> Result<Self, StartError> {
         let cluster = Self {
             nodes: launch_nodes(args)?,
         };
@@ -254,7 +266,7 @@ fn is_complete(node: &Redis) -> Result<Ready, RedisError> {
 }
 
 /// All at once, since each takes its time.
-fn launch_nodes(args: &[&str]) -> Result<Vec<Redis>, StartError> {
+fn launch_nodes(args: impl Fn(SocketAddr) -> Vec<String>) -> Result<Vec<Redis>, StartError> {
     let cluster_args = [
         &[
             "--cluster-enabled",
@@ -269,10 +281,15 @@ fn launch_nodes(args: &[&str]) -> Result<Vec<Redis>, StartError> {
             "--repl-diskless-sync-delay",
             "0",
         ],
-        args,
     ]
     .concat();
-    let launch = || Redis::launch(free_port()?, &cluster_args);
+    let launch = || {
+        let port = free_port()?;
+        let own_args = args(loopback(port));
+        let own_args = own_args.iter().map(String::as_str);
+        let args: Vec<_> = cluster_args.iter().copied().chain(own_args).collect();
+        Redis::launch(port, &args)
+    };
     let mut nodes = (0..2 * MASTERS)
         .map(|_| launch())
         .collect::<Result<Vec<_>, _>>()?;

@@ -23,8 +23,12 @@ use super::origin::Origin;
 use super::servers::Redirection;
 use super::slots::{Owners, Shard, shards};
 
-/// Between two looks at who serves what, and up to half of it more by chance.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+/// Between two looks at who serves what, and up to half of it more by chance. It is doubled as long
+/// as they find nothing new: the answer is a long one, and a cluster in trouble has a fleet asking.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Whatever was found, it is looked again so soon if somebody has a reason to.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// A node that takes longer to say who serves what is not asked any more.
 const LOOK_BOUND: Duration = Duration::from_secs(1);
@@ -54,6 +58,8 @@ struct Look {
     /// It may wait for its time.
     is_under_way: bool,
     next: Instant,
+    /// After the next one, if that finds nothing new.
+    pause: Duration,
     /// Why the last one has found out nothing.
     cause: Option<RedisError>,
 }
@@ -63,6 +69,7 @@ impl Cluster {
         let (look, _) = watch::channel(Look {
             is_under_way: false,
             next: Instant::now(),
+            pause: FIRST_PAUSE,
             cause: None,
         });
         Self {
@@ -163,6 +170,7 @@ impl Cluster {
             // Made here, so that it ends also if its task is dropped before it has run.
             let attempt = Attempt {
                 cluster: Arc::clone(self),
+                finds_news: false,
                 cause: None,
             };
             tokio::spawn(attempt.run());
@@ -203,8 +211,10 @@ impl Cluster {
         known.into_iter().map(with_guard).collect()
     }
 
-    fn take(&self, shards: Vec<Shard>) {
+    /// True if it is news.
+    fn take(&self, shards: Vec<Shard>) -> bool {
         let mut nodes = self.nodes();
+        let is_news = !nodes.owners.are(&shards);
         let lost = nodes.owners.replace(shards);
         let Nodes { owners, guards } = &mut *nodes;
         let used = owners.nodes();
@@ -213,6 +223,7 @@ impl Cluster {
         for _ in 0..lost {
             self.losses.add_one();
         }
+        is_news
     }
 
     /// A node has answered for a slot.
@@ -232,6 +243,7 @@ impl Cluster {
 /// One look, which comes to an end in any case.
 struct Attempt {
     cluster: Arc<Cluster>,
+    finds_news: bool,
     cause: Option<RedisError>,
 }
 
@@ -240,7 +252,7 @@ impl Attempt {
         let begin = self.cluster.look.borrow().next;
         sleep_until(begin).await;
         if let Some(shards) = self.first_answer().await {
-            self.cluster.take(shards);
+            self.finds_news = self.cluster.take(shards);
         }
         let cluster = Arc::clone(&self.cluster);
         drop(self);
@@ -271,10 +283,19 @@ impl Attempt {
 
 impl Drop for Attempt {
     fn drop(&mut self) {
-        self.cluster.look.send_replace(Look {
-            is_under_way: false,
-            next: Instant::now() + BETWEEN_LOOKS + jitter(BETWEEN_LOOKS / 2),
-            cause: self.cause.take(),
+        let now = Instant::now();
+        self.cluster.look.send_modify(|look| {
+            // After a time in which nobody had a reason, it is another trouble.
+            let is_another = now > look.next + 2 * LONGEST_PAUSE;
+            let pause = if self.finds_news || is_another {
+                FIRST_PAUSE
+            } else {
+                look.pause
+            };
+            look.is_under_way = false;
+            look.next = now + pause + jitter(pause / 2);
+            look.pause = (2 * pause).min(LONGEST_PAUSE);
+            look.cause = self.cause.take();
         });
     }
 }
@@ -287,4 +308,72 @@ async fn ask(address: Address, guard: Guard) -> RedisResult<Vec<Shard>> {
     let reply = reply.extract_error()?;
     shards(&reply, &address)
         .ok_or_else(|| (ErrorKind::UnexpectedReturnType, "it serves no slots").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::{IntoConnectionInfo, parse_redis_value};
+
+    use super::*;
+
+    /// In front of which nobody listens.
+    fn nowhere() -> Arc<Cluster> {
+        let info = "redis://127.0.0.1:1".into_connection_info().expect("a URL");
+        let seeds = vec![Address::new("127.0.0.1", 1)];
+        Arc::new(Cluster::new(info, seeds, &Arc::default()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cluster_in_trouble_is_asked_less_often_as_long_as_there_is_nothing_new() {
+        let cluster = nowhere();
+        let ms = Duration::from_millis;
+        let looks = async |expected: &[u64]| {
+            for pause in expected {
+                let look = cluster.looked().await;
+                let until_next = look.next - Instant::now();
+                let expected = ms(*pause)..=ms(pause * 3 / 2);
+                assert!(expected.contains(&until_next), "{pause} ms: {until_next:?}");
+            }
+        };
+        looks(&[100, 200, 400, 800, 1_600, 2_000, 2_000]).await;
+        // For a time nobody had a reason to.
+        tokio::time::advance(ms(10_000)).await;
+        looks(&[100, 200]).await;
+    }
+
+    #[tokio::test]
+    async fn who_is_sent_elsewhere_goes_there_and_with_a_move_so_do_those_who_come_after() {
+        let cluster = nowhere();
+        let from = cluster.guard(&mut cluster.nodes(), &cluster.seeds[0]);
+        let at = |guard: Option<Guard>| guard.map(|guard| format!("{:?}", guard.address()));
+        let address = |port| Some(format!("{:?}", Some(Address::new("127.0.0.1", port))));
+        // A reply: where this request goes, and where the next one of slot 7 does.
+        for (reply, asks, next) in [
+            ("-ASK 7 127.0.0.1:2\r\n", address(2), None),
+            ("-MOVED 7 127.0.0.1:3\r\n", None, address(3)),
+            // Without a host it is that of the node that says so.
+            ("-ASK 7 :4\r\n", address(4), address(3)),
+            ("-MOVED 7 :5\r\n", None, address(5)),
+        ] {
+            let error = parse_redis_value(reply.as_bytes()).and_then(redis::Value::extract_error);
+            let error = error.expect_err("it is one");
+            let redirection = cluster.redirection(&error, &from).expect("it is one");
+            let asked = match redirection {
+                Redirection::Ask(guard) => at(Some(guard)),
+                Redirection::Moved => None,
+            };
+            assert_eq!(asked, asks, "{reply}");
+            assert_eq!(at(cluster.guard_if_known(Some(7))), next, "{reply}");
+        }
+        for reply in [
+            "-ASK 7\r\n",
+            "-MOVED x 127.0.0.1:3\r\n",
+            "-MOVED 7 nowhere\r\n",
+            "-ERR 7\r\n",
+        ] {
+            let error = parse_redis_value(reply.as_bytes()).and_then(redis::Value::extract_error);
+            let error = error.expect_err("it is one");
+            assert!(cluster.redirection(&error, &from).is_none(), "{reply}");
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "cluster")]
+use redis::ErrorKind;
 use redis::io::tcp::TcpSettings;
 use redis::{Client, ConnectionInfo, IntoConnectionInfo, RedisError};
 
@@ -70,6 +72,10 @@ impl RedisStore {
         let (Some(seeds), Some(example)) = (seeds, infos.first()) else {
             return Err(no_url());
         };
+        if example.redis_settings().db() != 0 {
+            let kind = ErrorKind::InvalidClientConfig;
+            return Err(invalid((kind, "a cluster has no database but 0").into()));
+        }
         let address = listed(&seeds);
         let losses = Arc::default();
         let cluster = Cluster::new(example.clone(), seeds, &losses);

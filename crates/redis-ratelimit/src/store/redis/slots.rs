@@ -151,6 +151,11 @@ impl Owners {
         self.moved.insert(slot, owner);
     }
 
+    /// Whether that is what the last node has said.
+    pub(super) fn are(&self, shards: &[Shard]) -> bool {
+        self.shards == shards
+    }
+
     /// Takes what a node knows instead, which may be less than another one did. Returns how many
     /// primaries are found to have lost their place.
     pub(super) fn replace(&mut self, shards: Vec<Shard>) -> usize {
