@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 use redis::{Arg, Cmd, Connection};
 
 use crate::core::{BUCKETS, FixedWindow, Gcra, Leases, Rule, SlidingWindow, Slots, Stored};
-use crate::script::{Call, GCRA, GCRA_PARTS, LIMITS, Mode, PERMITS};
+use crate::script::{Call, GCRA, GCRA_ONE, GCRA_PARTS, LIMITS, Mode, PERMITS};
 
 /// What a key may hold that is not what we have put there.
 const DAMAGE: [&str; 12] = [
@@ -108,7 +108,7 @@ impl Server {
 #[ignore = "needs redis"]
 fn the_server_knows_each_script_by_the_name_that_it_is_called_by() {
     let mut server = Server::new();
-    for script in [&GCRA, &GCRA_PARTS, &LIMITS, &PERMITS] {
+    for script in [&GCRA, &GCRA_ONE, &GCRA_PARTS, &LIMITS, &PERMITS] {
         let mut load = redis::cmd("SCRIPT");
         load.arg("LOAD").arg(script.source);
         let sha: String = load.query(&mut server.connection).expect("it compiles");
@@ -361,6 +361,22 @@ fn parse(rule: &Rule, value: &str) -> Stored {
             newest: number(),
             counts: std::array::from_fn(|_| u32::try_from(number()).expect("a count")),
         },
+    }
+}
+
+#[test]
+#[ignore = "needs redis"]
+fn what_another_quota_has_stored_in_parts_counts_as_whole_microseconds() {
+    let gcra = Gcra::new(1, SECOND, 10).expect("a rule");
+    let mut server = Server::new();
+    let keys = ["one", "another"].map(|key| server.keys.key(key));
+    for keys in [&keys[..1], &keys] {
+        for key in keys {
+            server.set(key, &format!("{}:3", NOW + 5 * SECOND));
+        }
+        let costs = vec![&[1][..]; keys.len()];
+        let debts = server.run(&bundles(&gcra, keys, &costs), NOW);
+        assert_eq!(debts, vec![int(5 * SECOND); keys.len()]);
     }
 }
 

@@ -26,6 +26,10 @@ pub(crate) static GCRA: Script = script!(
     "lua/read.lua",
     "lua/gcra.lua"
 );
+pub(crate) static GCRA_ONE: Script = script!(
+    "0760db9b2970b201814e7612212aac2a0e72700c",
+    "lua/gcra_one.lua"
+);
 pub(crate) static GCRA_PARTS: Script = script!(
     "0c5644f84109f8ae589ff0d3c43746f5d4fc7d06",
     "lua/read.lua",
@@ -66,6 +70,13 @@ impl Call {
         keys: impl Iterator<Item = &'a [u8]> + Clone,
         costs: impl Iterator<Item = &'a [u32]>,
     ) -> Self {
+        let mut costs = costs.peekable();
+        let of_first = costs.peek().copied().unwrap_or_default();
+        if let ([cost], 1, None) = (of_first, gcra.denominator, keys.clone().nth(1)) {
+            let mut call = Self::new(&GCRA_ONE, keys);
+            call.numbers([gcra.interval.whole, gcra.tolerance.whole, (*cost).into()]);
+            return call;
+        }
         let script = if gcra.denominator == 1 {
             &GCRA
         } else {
