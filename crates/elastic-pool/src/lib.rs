@@ -9,6 +9,9 @@ mod error;
 mod group;
 mod job;
 mod metrics;
+#[cfg(feature = "metrics")]
+mod metrics_observer;
+mod observer;
 mod policy;
 mod queue;
 mod report;
@@ -18,5 +21,8 @@ pub use error::{BuildError, SubmitError, SubmitErrorKind};
 pub use group::JobGroup;
 pub use job::{CancelReason, JobError, JobHandle, Panic};
 pub use metrics::{Histogram, Metrics};
+#[cfg(feature = "metrics")]
+pub use metrics_observer::MetricsObserver;
+pub use observer::{Ending, Observer};
 pub use policy::{OnFull, Scaling, Shutdown};
 pub use report::{ShutdownReport, Unstarted};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::job::{CancelReason, Job, Tally};
+use crate::job::{CancelReason, Job, Log, Tally};
 
 /// What became of the jobs of a pool that was shut down.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Unstarted {
     /// Runs the job in the calling thread. A panic of the job goes to its handle.
     pub fn run(mut self) {
         if let Some(job) = self.job.take() {
-            job.run(&Tally::default());
+            job.run(&Log::unseen(&Tally::default()));
         }
     }
 }
@@ -54,7 +54,7 @@ impl Unstarted {
 impl Drop for Unstarted {
     fn drop(&mut self) {
         if let Some(job) = self.job.take() {
-            job.cancel(CancelReason::Shutdown, &Tally::default());
+            job.cancel(CancelReason::Shutdown, &Log::unseen(&Tally::default()));
         }
     }
 }

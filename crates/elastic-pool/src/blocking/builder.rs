@@ -9,7 +9,8 @@ use super::Pool;
 use super::settings::Settings;
 use super::shared::{Shared, Threads};
 use crate::clock::{Clock, nanos};
-use crate::{BuildError, OnFull, Scaling};
+use crate::observer::Watch;
+use crate::{BuildError, Observer, OnFull, Scaling};
 
 /// Jobs that wait are few of many: a pool that never computes is not short of processors.
 const WORKERS_PER_PROCESSOR: usize = 16;
@@ -46,6 +47,7 @@ pub struct Builder {
     idle_timeout: Duration,
     clock: Clock,
     threads: Threads,
+    watch: Watch,
 }
 
 impl Builder {
@@ -62,6 +64,7 @@ impl Builder {
                 name: Box::new(|number| format!("pool-{number}")),
                 start: Box::new(|builder, main| builder.spawn(main).map(drop)),
             },
+            watch: Watch::default(),
         }
     }
 
@@ -108,11 +111,18 @@ impl Builder {
         self
     }
 
+    /// Who is told of what the pool does: nobody unless set. Each job is timed then.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.watch = Watch::by(observer);
+        self
+    }
+
     /// Builds the pool, with its least workers started.
     ///
     /// # Errors
     ///
-    /// A [`BuildError`] if a setting is out of range, or if the system refuses a thread.
+    /// A [`BuildError`] if a setting is out of range, if the observer panics, or if the system refuses
+    /// a thread.
     pub fn build(self) -> Result<Pool, BuildError> {
         check_workers(&self.workers)?;
         if self.queue == 0 || self.queue > QUEUE_MAX {
@@ -130,7 +140,10 @@ impl Builder {
             idle_timeout: nanos(self.idle_timeout),
             target_delay,
         };
-        let shared = Shared::new(settings, self.clock, self.threads);
+        self.watch
+            .attach()
+            .map_err(|panic| BuildError::Observer { panic })?;
+        let shared = Shared::new(settings, self.clock, self.threads, self.watch);
         let pool = Pool::new(shared, self.on_full);
         pool.start_least()
             .map_err(|source| BuildError::Thread { source })?;
@@ -172,6 +185,7 @@ impl fmt::Debug for Builder {
             .field("on_full", &self.on_full)
             .field("scaling", &self.scaling)
             .field("idle_timeout", &self.idle_timeout)
+            .field("watch", &self.watch)
             .finish_non_exhaustive()
     }
 }

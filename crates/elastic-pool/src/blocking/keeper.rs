@@ -32,7 +32,7 @@ pub(super) fn ring(shared: &Arc<Shared>) {
     let started = (shared.threads.start)(builder, Box::new(move || keep(&ours)));
     if started.is_err() {
         // Deadlines are still seen to by submissions and by workers between two jobs.
-        shared.counters.refuse();
+        shared.refuse_thread();
         shared.state.lock().keeper = None;
     }
 }

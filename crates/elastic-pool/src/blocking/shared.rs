@@ -11,9 +11,11 @@ use super::seat::{Phase, Worker};
 use super::settings::Settings;
 use super::state::{Effects, State, Turn};
 use super::worker;
+use crate::Observer;
 use crate::clock::{Clock, Nanos};
-use crate::job::{CancelReason, Host, Job, Runnable, Tally, contain};
+use crate::job::{CancelReason, Host, Job, Log, Runnable, Tally, contain};
 use crate::metrics::Timings;
+use crate::observer::Watch;
 use crate::queue::Key;
 use crate::sync::{Apart, AtomicU64, Mutex, Ordering, pause, spin_until};
 
@@ -31,6 +33,7 @@ pub(crate) struct Shared {
     pub(super) elsewhere: Tally,
     pub(super) counters: Counters,
     pub(super) timings: Timings,
+    pub(super) watch: Watch,
 }
 
 /// What happens rarely enough to be counted in one place.
@@ -58,11 +61,19 @@ pub(super) struct Threads {
 }
 
 impl Shared {
-    pub(super) fn new(settings: Settings, clock: Clock, threads: Threads) -> Arc<Self> {
+    pub(super) fn new(
+        settings: Settings,
+        clock: Clock,
+        threads: Threads,
+        watch: Watch,
+    ) -> Arc<Self> {
         let accepted = Arc::new(Apart(AtomicU64::new(0)));
         Arc::new(Self {
             state: Apart(Mutex::new(State::new(settings))),
-            inbox: Apart(Mutex::new(Inbox::new(Arc::clone(&accepted)))),
+            inbox: Apart(Mutex::new(Inbox::new(
+                Arc::clone(&accepted),
+                watch.is_there(),
+            ))),
             accepted,
             clock,
             threads,
@@ -70,6 +81,7 @@ impl Shared {
             elsewhere: Tally::default(),
             counters: Counters::default(),
             timings: Timings::default(),
+            watch,
         })
     }
 
@@ -151,7 +163,7 @@ impl Shared {
             keeper::ring(self);
         }
         for (job, reason) in effects.cancel {
-            job.cancel(reason, &self.elsewhere);
+            job.cancel(reason, &self.log());
         }
         result
     }
@@ -174,7 +186,7 @@ impl Shared {
         let started = self.start_thread(number, Box::new(move || worker::work(&shared)));
         if started.is_err() {
             self.counters.started.fetch_sub(1, Ordering::Relaxed);
-            self.counters.refuse();
+            self.refuse_thread();
             self.with(|desk| {
                 desk.refused();
                 if desk.workers > 0 {
@@ -204,8 +216,19 @@ impl Shared {
             let Some(entry) = stranded else {
                 return;
             };
-            entry.job.run(&self.elsewhere);
+            let log = self.log().since(entry.enqueued);
+            entry.job.run(&log);
         }
+    }
+
+    pub(super) fn refuse_thread(&self) {
+        self.counters.refuse();
+        self.watch.tell(Observer::thread_refused);
+    }
+
+    /// For what ends outside of a worker's turn.
+    pub(super) fn log(&self) -> Log<'_> {
+        Log::new(&self.elsewhere, &self.watch, &self.clock)
     }
 
     pub(super) fn now(&self) -> Nanos {
@@ -215,7 +238,7 @@ impl Shared {
 
 impl Host for Shared {
     fn cancel(self: Arc<Self>, key: Option<Key>, job: &dyn Runnable) -> bool {
-        let cancelled = job.cancel(CancelReason::Requested, &self.elsewhere);
+        let cancelled = job.cancel(CancelReason::Requested, &self.log());
         if let Some(key) = key.filter(|_| cancelled) {
             drop(self.with(|desk| desk.remove(key)));
         }
@@ -227,9 +250,8 @@ impl Host for Shared {
     }
 
     fn run_here(self: Arc<Self>, key: Option<Key>, job: &dyn Runnable) {
-        if let Some(key) = key {
-            drop(self.with(|desk| desk.remove(key)));
-        }
-        job.run(&self.elsewhere);
+        let entry = key.and_then(|key| self.with(|desk| desk.remove(key)));
+        let enqueued = entry.map_or(0, |entry| entry.enqueued);
+        job.run(&self.log().since(enqueued));
     }
 }

@@ -129,7 +129,7 @@ impl<'a> Submission<'a> {
     fn run_here(&mut self) -> Option<Key> {
         self.shared.inbox.lock().accept();
         if let Some(job) = self.job.take() {
-            job.run(&self.shared.elsewhere);
+            job.run(&self.shared.log());
         }
         None
     }
@@ -175,6 +175,10 @@ impl<'a> Submission<'a> {
 impl Failure {
     pub(super) fn give_back<F>(self, job: F) -> SubmitError<F> {
         SubmitError::new(self.kind, self.source, job)
+    }
+
+    pub(super) const fn kind(&self) -> SubmitErrorKind {
+        self.kind
     }
 
     fn is_full(&self) -> bool {

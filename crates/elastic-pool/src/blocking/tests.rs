@@ -14,7 +14,7 @@ use super::seat::Worker;
 use super::state::{Effects, Turn};
 use super::{Builder, Pool};
 use crate::clock::Clock;
-use crate::job::Tally;
+use crate::job::{Log, Tally};
 use crate::report::Unstarted;
 use crate::{CancelReason, JobError, JobHandle, OnFull, SubmitErrorKind};
 
@@ -255,7 +255,9 @@ impl<'a> Simulation<'a> {
         let shared = &self.pool.guard.shared;
         let (worker, entry) = &mut self.workers[index];
         if let Some(entry) = entry.take() {
-            entry.job.run(&self.tally);
+            let shared = &self.pool.guard.shared;
+            let log = Log::new(&self.tally, &shared.watch, &shared.clock);
+            entry.job.run(&log.since(entry.enqueued));
         }
         match shared.turn(worker) {
             Turn::Run(next) => *entry = Some(next),

@@ -8,7 +8,7 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Poll, Waker};
 
-use super::{Call, CancelReason, JobError, Panic, Tally, contain, discard};
+use super::{Call, CancelReason, JobError, Log, Panic, Tally, contain, discard};
 use crate::sync::Mutex;
 
 pub(crate) struct Cell<W, T> {
@@ -33,10 +33,10 @@ enum Slot<W, T> {
 /// What a pool does with a job whose result it does not know.
 pub(crate) trait Runnable: Send + Sync {
     /// Runs it here. Does nothing if it has ended or is running already.
-    fn run(&self, tally: &Tally);
+    fn run(&self, log: &Log<'_>);
 
     /// Ends it without running it. Says whether it was still to run.
-    fn cancel(&self, reason: CancelReason, tally: &Tally) -> bool;
+    fn cancel(&self, reason: CancelReason, log: &Log<'_>) -> bool;
 
     /// The pool hands it back and counts it as that, whatever becomes of it. Says whether it was
     /// still to run.
@@ -105,27 +105,29 @@ where
     F: FnOnce() -> T + Send,
     T: Send,
 {
-    fn run(&self, tally: &Tally) {
+    fn run(&self, log: &Log<'_>) {
         let Some((call, is_counted)) = self.start() else {
             return;
         };
+        // One that was handed back is not seen: the pool has let go of it.
+        let began = (!is_counted).then(|| log.begin()).flatten();
         // The call consumes the closure, so what it has captured is gone before the handle knows.
         let result = catch_unwind(AssertUnwindSafe(|| call.run()))
             .map_err(|payload| JobError::Panicked(Panic::new(payload)));
         if !is_counted {
-            tally.count(result.as_ref().map(drop));
+            log.end(result.as_ref().map(drop), began);
         }
         self.end(result);
     }
 
-    fn cancel(&self, reason: CancelReason, tally: &Tally) -> bool {
+    fn cancel(&self, reason: CancelReason, log: &Log<'_>) -> bool {
         let Some((work, is_counted)) = self.start() else {
             return false;
         };
         discard(work);
         let error = JobError::Cancelled(reason);
         if !is_counted {
-            tally.count(Err(&error));
+            log.end(Err(&error), None);
         }
         self.end(Err(error));
         true
