@@ -5,6 +5,7 @@
 
 pub mod blocking;
 mod clock;
+mod controller;
 mod error;
 mod group;
 mod job;
@@ -17,6 +18,7 @@ mod queue;
 mod report;
 mod sync;
 
+pub use controller::{Controller, Window};
 pub use error::{BuildError, SubmitError, SubmitErrorKind};
 pub use group::JobGroup;
 pub use job::{CancelReason, JobError, JobHandle, Panic};

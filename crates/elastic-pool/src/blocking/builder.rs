@@ -6,11 +6,12 @@ use std::thread;
 use std::time::Duration;
 
 use super::Pool;
+use super::control::Control;
 use super::settings::Settings;
 use super::shared::{Shared, Threads};
 use crate::clock::{Clock, nanos};
 use crate::observer::Watch;
-use crate::{BuildError, Observer, OnFull, Scaling};
+use crate::{BuildError, Controller, Observer, OnFull, Scaling};
 
 /// Jobs that wait are few of many: a pool that never computes is not short of processors.
 const WORKERS_PER_PROCESSOR: usize = 16;
@@ -48,6 +49,7 @@ pub struct Builder {
     clock: Clock,
     threads: Threads,
     watch: Watch,
+    control: Control,
 }
 
 impl Builder {
@@ -65,6 +67,7 @@ impl Builder {
                 start: Box::new(|builder, main| builder.spawn(main).map(drop)),
             },
             watch: Watch::default(),
+            control: Control::default(),
         }
     }
 
@@ -111,6 +114,13 @@ impl Builder {
         self
     }
 
+    /// Who says how many workers there should be, within [`workers`](Self::workers): nobody unless
+    /// set. When they are started is up to [`scaling`](Self::scaling). Each job is timed then.
+    pub fn controller(mut self, controller: impl Controller) -> Self {
+        self.control = Control::by(controller);
+        self
+    }
+
     /// Who is told of what the pool does: nobody unless set. Each job is timed then.
     pub fn observer(mut self, observer: impl Observer) -> Self {
         self.watch = Watch::by(observer);
@@ -143,7 +153,7 @@ impl Builder {
         self.watch
             .attach()
             .map_err(|panic| BuildError::Observer { panic })?;
-        let shared = Shared::new(settings, self.clock, self.threads, self.watch);
+        let shared = Shared::new(settings, self.clock, self.threads, self.watch, self.control);
         let pool = Pool::new(shared, self.on_full);
         pool.start_least()
             .map_err(|source| BuildError::Thread { source })?;

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
+use super::control::{self, Control};
 use super::desk::Desk;
 use super::inbox::{Accepted, Inbox};
 use super::keeper;
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(super) counters: Counters,
     pub(super) timings: Timings,
     pub(super) watch: Watch,
+    pub(super) control: Control,
 }
 
 /// What happens rarely enough to be counted in one place.
@@ -66,14 +68,13 @@ impl Shared {
         clock: Clock,
         threads: Threads,
         watch: Watch,
+        control: Control,
     ) -> Arc<Self> {
         let accepted = Arc::new(Apart(AtomicU64::new(0)));
+        let times_each = watch.is_there() || control.is_there();
         Arc::new(Self {
-            state: Apart(Mutex::new(State::new(settings))),
-            inbox: Apart(Mutex::new(Inbox::new(
-                Arc::clone(&accepted),
-                watch.is_there(),
-            ))),
+            state: Apart(Mutex::new(State::new(settings, control.is_there()))),
+            inbox: Apart(Mutex::new(Inbox::new(Arc::clone(&accepted), times_each))),
             accepted,
             clock,
             threads,
@@ -82,6 +83,7 @@ impl Shared {
             counters: Counters::default(),
             timings: Timings::default(),
             watch,
+            control,
         })
     }
 
@@ -126,6 +128,12 @@ impl Shared {
 
     /// The next thing for a worker to do.
     pub(super) fn turn(self: &Arc<Self>, me: &mut Worker) -> Turn {
+        let turn = self.take_turn(me);
+        control::consult(self);
+        turn
+    }
+
+    fn take_turn(self: &Arc<Self>, me: &mut Worker) -> Turn {
         let mut state = self.state.lock();
         if let Some(entry) = state.next(me) {
             return Turn::Run(entry);

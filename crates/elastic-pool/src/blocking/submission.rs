@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use super::control;
 use super::desk::Desk;
 use super::place::Place;
 use super::shared::Shared;
@@ -144,6 +145,7 @@ impl<'a> Submission<'a> {
         desk.pass_on_room();
         drop(desk);
         let started = self.shared.apply(effects);
+        control::consult(self.shared);
         match (pushed, started) {
             (Ok(Some(key)), Err(error)) => self.retract(key, error),
             (Ok(key), _) => Ok(key),

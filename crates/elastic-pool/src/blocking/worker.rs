@@ -64,14 +64,11 @@ fn run(shared: &Shared, entry: Entry, tally: &Tally) {
         job.run(&log);
     } else {
         let began = shared.now();
-        shared
-            .timings
-            .wait
-            .record(began.saturating_sub(enqueued), weight);
+        let wait = began.saturating_sub(enqueued);
+        shared.timings.wait.record(wait, weight);
         job.run(&log);
-        shared
-            .timings
-            .run
-            .record(shared.now().saturating_sub(began), weight);
+        let run = shared.now().saturating_sub(began);
+        shared.timings.run.record(run, weight);
+        shared.control.ended(wait, run);
     }
 }

@@ -1,6 +1,7 @@
 //! What the crate promises, a file per subject.
 
 mod admission;
+mod controlling;
 mod handles;
 mod observing;
 mod scaling;
