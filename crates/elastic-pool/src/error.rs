@@ -27,6 +27,16 @@ pub enum BuildError {
         /// The value given.
         queue: usize,
     },
+    /// No job may run, or more than can be counted.
+    #[error("limit is {limit}: set it from 1 to 2^28, the default is 64")]
+    #[non_exhaustive]
+    Limit {
+        /// The value given.
+        limit: usize,
+    },
+    /// There is no tokio runtime to run tasks on.
+    #[error("no tokio runtime: build the pool inside of one, as in an async fn")]
+    NoRuntime,
     /// The observer cannot work: it panicked when it was shown the pool.
     #[error(
         "the observer panicked ({panic}): repair it, as a lock of it that is poisoned, or leave it out"

@@ -17,6 +17,8 @@ mod policy;
 mod queue;
 mod report;
 mod sync;
+#[cfg(feature = "task")]
+pub mod task;
 
 pub use controller::{Controller, Window};
 pub use error::{BuildError, SubmitError, SubmitErrorKind};

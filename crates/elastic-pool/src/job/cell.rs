@@ -88,6 +88,31 @@ impl<W, T> Cell<W, T> {
         }
     }
 
+    /// Ends it without running it. Says whether it was still to run.
+    pub(crate) fn cancel_work(&self, reason: CancelReason, log: &Log<'_>) -> bool {
+        let Some((work, is_counted)) = self.start() else {
+            return false;
+        };
+        discard(work);
+        let error = JobError::Cancelled(reason);
+        if !is_counted {
+            log.end(Err(&error), None);
+        }
+        self.end(Err(error));
+        true
+    }
+
+    pub(crate) fn hand_back_work(&self, tally: &Tally) -> bool {
+        let mut slot = self.slot.lock();
+        let Slot::Queued { is_counted, .. } = &mut *slot else {
+            return false;
+        };
+        *is_counted = true;
+        // Under the lock: who ends it from now on finds it counted.
+        tally.count_returned();
+        true
+    }
+
     /// Leaves the result and wakes who waits for it.
     pub(crate) fn end(&self, result: Result<T, JobError>) {
         let before = mem::replace(&mut *self.slot.lock(), Slot::Ended(result));
@@ -121,34 +146,19 @@ where
     }
 
     fn cancel(&self, reason: CancelReason, log: &Log<'_>) -> bool {
-        let Some((work, is_counted)) = self.start() else {
-            return false;
-        };
-        discard(work);
-        let error = JobError::Cancelled(reason);
-        if !is_counted {
-            log.end(Err(&error), None);
-        }
-        self.end(Err(error));
-        true
+        self.cancel_work(reason, log)
     }
 
     fn hand_back(&self, tally: &Tally) -> bool {
-        let mut slot = self.slot.lock();
-        let Slot::Queued { is_counted, .. } = &mut *slot else {
-            return false;
-        };
-        *is_counted = true;
-        // Under the lock: who ends it from now on finds it counted.
-        tally.count_returned();
-        true
+        self.hand_back_work(tally)
     }
 }
 
-impl<F, T> Outcome<T> for Cell<Call<F>, T>
+impl<W, T> Outcome<T> for Cell<W, T>
 where
-    F: FnOnce() -> T + Send,
+    W: Send,
     T: Send,
+    Self: Runnable,
 {
     fn poll(&self, waker: &Waker) -> Poll<Result<T, JobError>> {
         let mut slot = self.slot.lock();

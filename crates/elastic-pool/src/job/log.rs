@@ -50,7 +50,7 @@ impl<'a> Log<'a> {
 
     /// The job begins. Says when, if anybody wants to know.
     #[inline]
-    pub(super) fn begin(&self) -> Option<Nanos> {
+    pub(crate) fn begin(&self) -> Option<Nanos> {
         let told = self.told.as_ref()?;
         let now = told.clock.now();
         let wait = match told.enqueued {
@@ -64,7 +64,7 @@ impl<'a> Log<'a> {
 
     /// The job has ended, and began then, if it did.
     #[inline]
-    pub(super) fn end(&self, result: Result<(), &JobError>, began: Option<Nanos>) {
+    pub(crate) fn end(&self, result: Result<(), &JobError>, began: Option<Nanos>) {
         self.tally.count(result);
         let Some(told) = &self.told else {
             return;
