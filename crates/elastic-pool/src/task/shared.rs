@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, timeout_at};
 
 use super::drive::Task;
 use super::runner::Runner;
@@ -261,10 +261,8 @@ impl State {
 /// Ends jobs when their deadlines pass, for as long as any that waits has one.
 async fn keep(shared: Arc<Shared>) {
     while let Some(deadline) = shared.expire() {
-        tokio::select! {
-            () = sleep_until(deadline) => {}
-            () = shared.sooner.notified() => {}
-        }
+        // Whichever of the two it was, it looks again.
+        let _elapsed = timeout_at(deadline, shared.sooner.notified()).await;
     }
 }
 
