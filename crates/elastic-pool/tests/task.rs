@@ -121,6 +121,8 @@ async fn a_deadline_is_kept_while_all_run() -> Result {
         .job(async {})
         .timeout(Duration::from_millis(50))
         .try_submit()?;
+    // The timekeeper sleeps for the later one by now.
+    yield_now().await;
     let sooner = pool
         .job(async {})
         .timeout(Duration::from_millis(20))
@@ -176,6 +178,37 @@ async fn a_cancelled_job_never_runs_and_its_room_is_free() -> Result {
     drop(gate);
     assert_eq!(next.await?, 5);
     assert!(balances(&pool));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_job_has_captured_is_gone_before_its_handle_knows() -> Result {
+    /// Says what the handle knows when it is dropped.
+    struct Captured(Arc<std::sync::OnceLock<JobHandle<()>>>, Arc<AtomicUsize>);
+
+    impl Drop for Captured {
+        fn drop(&mut self) {
+            let handle = self.0.get().expect("it was told");
+            self.1
+                .store(1 + usize::from(handle.is_finished()), Ordering::SeqCst);
+        }
+    }
+
+    let pool = pool(1, 1);
+    let (handle, seen) = (Arc::default(), Arc::new(AtomicUsize::new(0)));
+    let captured = Captured(Arc::clone(&handle), Arc::clone(&seen));
+    let job = poll_fn(move |_| {
+        let _held = &captured;
+        Poll::Ready(())
+    });
+    handle.set(pool.try_submit(job)?).expect("it is told once");
+    yield_now().await;
+    assert_eq!(
+        seen.load(Ordering::SeqCst),
+        1,
+        "dropped before the handle knew"
+    );
+    assert!(handle.get().is_some_and(JobHandle::is_finished));
     Ok(())
 }
 
@@ -270,8 +303,10 @@ fn a_runtime_that_ends_with_many_jobs_queued_tells_every_handle() -> Result {
         (pool, handles)
     });
     drop(runtime);
+    let bound = std::time::Instant::now() + Duration::from_secs(10);
     for handle in handles {
-        let error = handle?.join().expect_err("there is nothing that runs it");
+        let ended = handle?.join_deadline(bound).expect("it is told");
+        let error = ended.expect_err("there is nothing that runs it");
         assert_eq!(error.cancel_reason(), Some(CancelReason::Shutdown));
     }
     assert!(
@@ -366,6 +401,30 @@ async fn every_accepted_job_ends_once_whoever_races() -> Result {
         u64::try_from(ran.load(Ordering::SeqCst))?
     );
     assert!(balances(&pool));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn submissions_that_race_with_shutdown_are_run_or_refused() -> Result {
+    for _ in 0..300 {
+        let pool = pool(2, 1_000_000);
+        let producer = {
+            let pool = pool.clone();
+            tokio::task::spawn_blocking(move || {
+                let mut accepted = 0;
+                while pool.try_submit(async {}).is_ok() {
+                    accepted += 1;
+                }
+                accepted
+            })
+        };
+        yield_now().await;
+        let report = pool
+            .shutdown(Shutdown::Drain(Duration::from_secs(60)))
+            .await;
+        assert!(report.is_clean());
+        assert_eq!(report.completed, producer.await?, "all that was accepted");
+    }
     Ok(())
 }
 
