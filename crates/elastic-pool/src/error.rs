@@ -5,6 +5,8 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::Panic;
+
 /// Why a builder refused its settings. The message says what to change.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -24,6 +26,25 @@ pub enum BuildError {
     Queue {
         /// The value given.
         queue: usize,
+    },
+    /// No job may run, or more than can be counted.
+    #[error("limit is {limit}: set it from 1 to 2^28, the default is 64")]
+    #[non_exhaustive]
+    Limit {
+        /// The value given.
+        limit: usize,
+    },
+    /// There is no tokio runtime to run tasks on.
+    #[error("no tokio runtime: build the pool inside of one, as in an async fn")]
+    NoRuntime,
+    /// The observer cannot work: it panicked when it was shown the pool.
+    #[error(
+        "the observer panicked ({panic}): repair it, as a lock of it that is poisoned, or leave it out"
+    )]
+    #[non_exhaustive]
+    Observer {
+        /// What it panicked with.
+        panic: Panic,
     },
     /// The system refused the threads that are always there.
     #[error("can't start a worker: allow this process more threads, or lower the least `workers`")]

@@ -5,18 +5,28 @@
 
 pub mod blocking;
 mod clock;
+mod controller;
 mod error;
 mod group;
 mod job;
 mod metrics;
+#[cfg(feature = "metrics")]
+mod metrics_observer;
+mod observer;
 mod policy;
 mod queue;
 mod report;
 mod sync;
+#[cfg(feature = "task")]
+pub mod task;
 
+pub use controller::{Controller, Window};
 pub use error::{BuildError, SubmitError, SubmitErrorKind};
 pub use group::JobGroup;
 pub use job::{CancelReason, JobError, JobHandle, Panic};
 pub use metrics::{Histogram, Metrics};
+#[cfg(feature = "metrics")]
+pub use metrics_observer::MetricsObserver;
+pub use observer::{Ending, Observer};
 pub use policy::{OnFull, Scaling, Shutdown};
 pub use report::{ShutdownReport, Unstarted};

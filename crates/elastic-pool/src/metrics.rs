@@ -29,6 +29,10 @@ pub struct Metrics {
     pub threads_started: u64,
     /// Threads that the system has refused to start.
     pub threads_refused: u64,
+    /// Whether the controller has panicked, and is not asked since.
+    pub controller_panicked: bool,
+    /// Whether the observer has panicked, and is told of nothing since.
+    pub observer_panicked: bool,
     /// From submission to start.
     pub wait: Histogram,
     /// From start to end.

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::job::{CancelReason, Job, Tally};
+use crate::job::{CancelReason, Job, Log, Tally};
+#[cfg(feature = "task")]
+use crate::task::Handed;
 
 /// What became of the jobs of a pool that was shut down.
 #[derive(Debug)]
@@ -35,26 +37,50 @@ impl ShutdownReport {
 #[must_use = "dropping it cancels the job"]
 pub struct Unstarted {
     /// `None` once it has run.
-    job: Option<Job>,
+    job: Option<Rest>,
+}
+
+enum Rest {
+    Job(Job),
+    #[cfg(feature = "task")]
+    Task(Handed),
 }
 
 impl Unstarted {
     pub(crate) const fn new(job: Job) -> Self {
-        Self { job: Some(job) }
+        Self {
+            job: Some(Rest::Job(job)),
+        }
     }
 
-    /// Runs the job in the calling thread. A panic of the job goes to its handle.
+    #[cfg(feature = "task")]
+    pub(crate) const fn of_task(task: Handed) -> Self {
+        Self {
+            job: Some(Rest::Task(task)),
+        }
+    }
+
+    /// Runs the job in the calling thread. A task is spawned on the runtime of its pool, without a
+    /// limit. A panic of the job goes to its handle.
     pub fn run(mut self) {
-        if let Some(job) = self.job.take() {
-            job.run(&Tally::default());
+        match self.job.take() {
+            Some(Rest::Job(job)) => job.run(&Log::unseen(&Tally::default())),
+            #[cfg(feature = "task")]
+            Some(Rest::Task(task)) => task.spawn(),
+            None => {}
         }
     }
 }
 
 impl Drop for Unstarted {
     fn drop(&mut self) {
-        if let Some(job) = self.job.take() {
-            job.cancel(CancelReason::Shutdown, &Tally::default());
+        match self.job.take() {
+            Some(Rest::Job(job)) => {
+                job.cancel(CancelReason::Shutdown, &Log::unseen(&Tally::default()));
+            }
+            #[cfg(feature = "task")]
+            Some(Rest::Task(task)) => task.cancel(),
+            None => {}
         }
     }
 }

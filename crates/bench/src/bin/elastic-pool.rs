@@ -3,14 +3,22 @@
 //!
 //! A peer without a handle is asked for none, and ours is there in both forms.
 
+use std::future::poll_fn;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bench::{Bench, Fact, Operation, Row, batch, each};
 use elastic_pool::blocking::Pool;
+use elastic_pool::task;
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
+use tokio::task::yield_now;
+use tower::buffer::Buffer;
+use tower::limit::ConcurrencyLimit;
+use tower::{Service, service_fn};
 
 /// As many threads as the machine of the figures has processors.
 const THREADS: usize = 2;
@@ -23,6 +31,7 @@ fn main() -> ExitCode {
         .row(call())
         .row(burst("burst of 1000 x 1 ms, 64 workers", 64))
         .row(burst("burst of 1000 x 1 ms, 512 workers", 512))
+        .row(yields())
         .fact(trickle())
         .run()
 }
@@ -199,6 +208,81 @@ fn burst(name: &str, workers: usize) -> Row {
                     }
                 });
                 runtime.shutdown_background();
+            })
+        })
+}
+
+/// Futures that yield once, at most a thousand at a time.
+fn yields() -> Row {
+    const LIMIT: usize = 1_000;
+    let runtime = || {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(THREADS).build().expect("a runtime")
+    };
+    Row::new("futures of one yield, at most 1000 at once")
+        .ours("task::Pool, with handle", move |_| {
+            let runtime = runtime();
+            let pool = runtime.block_on(async { task::Pool::builder().limit(LIMIT).build() });
+            let pool = pool.expect("the settings are in range");
+            batch(move |count| {
+                let pool = pool.clone();
+                let all = async move {
+                    let mut handles = Vec::new();
+                    for _ in 0..count {
+                        handles.push(pool.submit(yield_now()).await.expect("it is open"));
+                    }
+                    for handle in handles {
+                        handle.await.expect("it runs");
+                    }
+                };
+                runtime.block_on(runtime.spawn(all)).expect("it runs");
+            })
+        })
+        .peer("Semaphore + spawn", move |_| {
+            let runtime = runtime();
+            let permits = Arc::new(Semaphore::new(LIMIT));
+            batch(move |count| {
+                let permits = Arc::clone(&permits);
+                let all = async move {
+                    let mut handles = Vec::new();
+                    for _ in 0..count {
+                        let permit = Arc::clone(&permits).acquire_owned().await;
+                        handles.push(::tokio::spawn(async move {
+                            let _permit = permit.expect("it is open");
+                            yield_now().await;
+                        }));
+                    }
+                    for handle in handles {
+                        handle.await.expect("it runs");
+                    }
+                };
+                runtime.block_on(runtime.spawn(all)).expect("it runs");
+            })
+        })
+        .peer("tower limit + buffer", move |_| {
+            let runtime = runtime();
+            let service = service_fn(|()| async {
+                yield_now().await;
+                Ok::<_, std::convert::Infallible>(())
+            });
+            let service = ConcurrencyLimit::new(service, LIMIT);
+            let (service, work) = Buffer::pair(service, LIMIT);
+            runtime.spawn(work);
+            batch(move |count| {
+                let mut service = service.clone();
+                let all = async move {
+                    let mut handles = Vec::new();
+                    for _ in 0..count {
+                        poll_fn(|cx| service.poll_ready(cx))
+                            .await
+                            .expect("it is open");
+                        handles.push(::tokio::spawn(service.call(())));
+                    }
+                    for handle in handles {
+                        handle.await.expect("it runs").expect("it never fails");
+                    }
+                };
+                runtime.block_on(runtime.spawn(all)).expect("it runs");
             })
         })
 }

@@ -6,10 +6,12 @@ use std::thread;
 use std::time::Duration;
 
 use super::Pool;
+use super::control::Control;
 use super::settings::Settings;
 use super::shared::{Shared, Threads};
 use crate::clock::{Clock, nanos};
-use crate::{BuildError, OnFull, Scaling};
+use crate::observer::Watch;
+use crate::{BuildError, Controller, Observer, OnFull, Scaling};
 
 /// Jobs that wait are few of many: a pool that never computes is not short of processors.
 const WORKERS_PER_PROCESSOR: usize = 16;
@@ -46,6 +48,8 @@ pub struct Builder {
     idle_timeout: Duration,
     clock: Clock,
     threads: Threads,
+    watch: Watch,
+    control: Control,
 }
 
 impl Builder {
@@ -62,6 +66,8 @@ impl Builder {
                 name: Box::new(|number| format!("pool-{number}")),
                 start: Box::new(|builder, main| builder.spawn(main).map(drop)),
             },
+            watch: Watch::default(),
+            control: Control::default(),
         }
     }
 
@@ -108,11 +114,25 @@ impl Builder {
         self
     }
 
+    /// Who says how many workers there should be, within [`workers`](Self::workers): nobody unless
+    /// set. When they are started is up to [`scaling`](Self::scaling). Each job is timed then.
+    pub fn controller(mut self, controller: impl Controller) -> Self {
+        self.control = Control::by(controller);
+        self
+    }
+
+    /// Who is told of what the pool does: nobody unless set. Each job is timed then.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.watch = Watch::by(observer);
+        self
+    }
+
     /// Builds the pool, with its least workers started.
     ///
     /// # Errors
     ///
-    /// A [`BuildError`] if a setting is out of range, or if the system refuses a thread.
+    /// A [`BuildError`] if a setting is out of range, if the observer panics, or if the system refuses
+    /// a thread.
     pub fn build(self) -> Result<Pool, BuildError> {
         check_workers(&self.workers)?;
         if self.queue == 0 || self.queue > QUEUE_MAX {
@@ -130,7 +150,10 @@ impl Builder {
             idle_timeout: nanos(self.idle_timeout),
             target_delay,
         };
-        let shared = Shared::new(settings, self.clock, self.threads);
+        self.watch
+            .attach()
+            .map_err(|panic| BuildError::Observer { panic })?;
+        let shared = Shared::new(settings, self.clock, self.threads, self.watch, self.control);
         let pool = Pool::new(shared, self.on_full);
         pool.start_least()
             .map_err(|source| BuildError::Thread { source })?;
@@ -172,6 +195,7 @@ impl fmt::Debug for Builder {
             .field("on_full", &self.on_full)
             .field("scaling", &self.scaling)
             .field("idle_timeout", &self.idle_timeout)
+            .field("watch", &self.watch)
             .finish_non_exhaustive()
     }
 }

@@ -6,11 +6,13 @@
 use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::backlog::Entry;
 use super::inbox::Inbox;
 use super::seat::{Phase, Worker};
 use super::state::{Effects, Refusal, State, Turn};
+use crate::Window;
 use crate::clock::{Clock, NEVER, Nanos};
 use crate::job::{CancelReason, Job};
 use crate::queue::Key;
@@ -46,7 +48,10 @@ impl DerefMut for Desk<'_> {
 
 impl Drop for Desk<'_> {
     fn drop(&mut self) {
-        let needs_the_desk = self.is_closed || self.has_to_recruit() || self.settings.times_each();
+        let needs_the_desk = self.is_closed
+            || self.has_to_recruit()
+            || self.settings.times_each()
+            || self.is_controlled;
         self.inbox.room = if needs_the_desk { 0 } else { self.room() };
     }
 }
@@ -170,7 +175,7 @@ impl<'a> Desk<'a> {
             Phase::Asleep if !me.seat.was_claimed() => return self.oversleep(me),
             Phase::Starting | Phase::Looking | Phase::Asleep => self.searching -= 1,
         }
-        if self.workers > self.settings.max {
+        if self.workers > self.most() {
             return self.leave();
         }
         self.expire();
@@ -262,7 +267,7 @@ impl<'a> Desk<'a> {
     }
 
     fn may_grow(&self) -> bool {
-        if self.workers >= self.settings.max {
+        if self.workers >= self.most() {
             return false;
         }
         if self.workers == 0 {
@@ -297,22 +302,52 @@ impl<'a> Desk<'a> {
     /// oldest job has waited for so long that a worker is to be started, a drain is over.
     pub(super) fn alarm(&mut self) -> Nanos {
         let deadline = self.outbox.earliest().min(self.inbox.jobs.earliest());
-        let growth = if self.workers < self.settings.max {
+        let growth = if self.workers < self.most() {
             self.settings.grows_at(self.oldest())
         } else {
             NEVER
         };
-        deadline.min(growth).min(self.drain_until)
+        deadline.min(growth).min(self.drain_until).min(self.ask_at)
     }
 
     pub(super) fn set_alarm(&mut self) {
         let has_deadlines = self.outbox.has_deadlines() || self.inbox.jobs.has_deadlines();
-        if !has_deadlines && !self.settings.times_each() && self.drain_until == NEVER {
+        let has_dates = self.drain_until != NEVER || self.ask_at != NEVER;
+        if !has_deadlines && !self.settings.times_each() && !has_dates {
             return;
         }
         if self.alarm() < self.keeper.unwrap_or(NEVER) {
             self.effects.ring = true;
         }
+    }
+
+    /// What a controller is to know, but for what has ended.
+    pub(super) fn window(&self) -> Window {
+        let waited = match self.oldest() {
+            0 => 0,
+            oldest => self.clock.now().saturating_sub(oldest),
+        };
+        Window {
+            workers: self.workers,
+            busy: self.busy,
+            queued: self.waiting(),
+            oldest: Duration::from_nanos(waited),
+            limit: self.most(),
+            ..Window::default()
+        }
+    }
+
+    /// Does what a controller has said.
+    pub(super) fn obey(&mut self, limit: usize, ask_at: Nanos) {
+        let before = self.most();
+        self.limit = limit;
+        self.ask_at = if self.is_closed { NEVER } else { ask_at };
+        if self.workers > self.most() {
+            self.rouse();
+        } else if self.most() > before {
+            self.recruit(RECRUITS);
+        }
+        self.set_alarm();
     }
 
     /// Sends all sleepers on their way, so that each sees what has changed.
@@ -326,6 +361,7 @@ impl<'a> Desk<'a> {
 
     pub(super) fn close(&mut self) {
         self.is_closed = true;
+        self.ask_at = NEVER;
         self.rouse();
         // The timekeeper leaves.
         self.effects.ring = self.keeper.is_some();
@@ -353,7 +389,7 @@ impl<'a> Desk<'a> {
     /// Whether the invariant of the state holds, and nobody can overlook that somebody is needed.
     #[cfg(all(test, not(model)))]
     pub(super) fn keeps_its_invariant(&self) -> bool {
-        let may_be_started = self.workers < self.settings.max && self.retry_at == 0;
+        let may_be_started = self.workers < self.most() && self.retry_at == 0;
         let somebody_could_come = !self.sleepers.is_empty() || may_be_started;
         self.waiting() == 0 || !somebody_could_come || self.searching > 0
     }

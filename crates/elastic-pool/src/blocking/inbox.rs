@@ -25,14 +25,17 @@ pub(super) struct Inbox {
     /// done for them: nobody told, woken or refused. Who holds both locks counts it anew.
     pub(super) room: usize,
     accepted: Arc<Accepted>,
+    /// Somebody wants to know how long each job has waited.
+    times_each: bool,
 }
 
 impl Inbox {
-    pub(super) fn new(accepted: Arc<Accepted>) -> Self {
+    pub(super) fn new(accepted: Arc<Accepted>, times_each: bool) -> Self {
         Self {
             jobs: Backlog::new(0),
             room: 0,
             accepted,
+            times_each,
         }
     }
 
@@ -58,7 +61,9 @@ impl Inbox {
     /// When the job came that comes now, and for how many it stands, if it is one of those that are
     /// timed.
     pub(super) fn sample(&self, clock: &Clock) -> (Nanos, u32) {
-        if self.accepted().is_multiple_of(TIMED_EVERY.into()) {
+        if self.times_each {
+            (clock.now(), 1)
+        } else if self.accepted().is_multiple_of(TIMED_EVERY.into()) {
             (clock.now(), TIMED_EVERY)
         } else {
             (0, 0)

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use super::control;
 use super::desk::Desk;
 use super::shared::Shared;
 use crate::clock::{NEVER, Nanos};
@@ -32,7 +33,7 @@ pub(super) fn ring(shared: &Arc<Shared>) {
     let started = (shared.threads.start)(builder, Box::new(move || keep(&ours)));
     if started.is_err() {
         // Deadlines are still seen to by submissions and by workers between two jobs.
-        shared.counters.refuse();
+        shared.refuse_thread();
         shared.state.lock().keeper = None;
     }
 }
@@ -42,6 +43,10 @@ fn keep(shared: &Arc<Shared>) {
     shared.state.lock().keeper_parker = Some(Arc::clone(&parker));
     let mut idle_since = None;
     while let Some(until) = look(shared, &mut idle_since) {
+        if shared.state.lock().is_to_ask(shared.now()) {
+            control::consult(shared);
+            continue;
+        }
         parker.park(shared.clock.instant(until));
     }
 }

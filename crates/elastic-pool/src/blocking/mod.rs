@@ -2,6 +2,7 @@
 
 mod backlog;
 mod builder;
+mod control;
 mod desk;
 mod inbox;
 mod keeper;

@@ -148,6 +148,8 @@ impl Shared {
             returned: ended.returned,
             threads_started: started,
             threads_refused: refused,
+            controller_panicked: self.control.has_panicked(),
+            observer_panicked: self.watch.has_panicked(),
             wait: self.timings.wait.read(),
             run: self.timings.run.read(),
         }

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::thread;
 
+use super::control::{self, Control};
 use super::desk::Desk;
 use super::inbox::{Accepted, Inbox};
 use super::keeper;
@@ -11,9 +12,11 @@ use super::seat::{Phase, Worker};
 use super::settings::Settings;
 use super::state::{Effects, State, Turn};
 use super::worker;
+use crate::Observer;
 use crate::clock::{Clock, Nanos};
-use crate::job::{CancelReason, Host, Job, Runnable, Tally, contain};
+use crate::job::{CancelReason, Host, Job, Log, Runnable, Tally, contain};
 use crate::metrics::Timings;
+use crate::observer::Watch;
 use crate::queue::Key;
 use crate::sync::{Apart, AtomicU64, Mutex, Ordering, pause, spin_until};
 
@@ -31,6 +34,8 @@ pub(crate) struct Shared {
     pub(super) elsewhere: Tally,
     pub(super) counters: Counters,
     pub(super) timings: Timings,
+    pub(super) watch: Watch,
+    pub(super) control: Control,
 }
 
 /// What happens rarely enough to be counted in one place.
@@ -58,11 +63,18 @@ pub(super) struct Threads {
 }
 
 impl Shared {
-    pub(super) fn new(settings: Settings, clock: Clock, threads: Threads) -> Arc<Self> {
+    pub(super) fn new(
+        settings: Settings,
+        clock: Clock,
+        threads: Threads,
+        watch: Watch,
+        control: Control,
+    ) -> Arc<Self> {
         let accepted = Arc::new(Apart(AtomicU64::new(0)));
+        let times_each = watch.is_there() || control.is_there();
         Arc::new(Self {
-            state: Apart(Mutex::new(State::new(settings))),
-            inbox: Apart(Mutex::new(Inbox::new(Arc::clone(&accepted)))),
+            state: Apart(Mutex::new(State::new(settings, control.is_there()))),
+            inbox: Apart(Mutex::new(Inbox::new(Arc::clone(&accepted), times_each))),
             accepted,
             clock,
             threads,
@@ -70,6 +82,8 @@ impl Shared {
             elsewhere: Tally::default(),
             counters: Counters::default(),
             timings: Timings::default(),
+            watch,
+            control,
         })
     }
 
@@ -114,6 +128,12 @@ impl Shared {
 
     /// The next thing for a worker to do.
     pub(super) fn turn(self: &Arc<Self>, me: &mut Worker) -> Turn {
+        let turn = self.take_turn(me);
+        control::consult(self);
+        turn
+    }
+
+    fn take_turn(self: &Arc<Self>, me: &mut Worker) -> Turn {
         let mut state = self.state.lock();
         if let Some(entry) = state.next(me) {
             return Turn::Run(entry);
@@ -151,7 +171,7 @@ impl Shared {
             keeper::ring(self);
         }
         for (job, reason) in effects.cancel {
-            job.cancel(reason, &self.elsewhere);
+            job.cancel(reason, &self.log());
         }
         result
     }
@@ -174,7 +194,7 @@ impl Shared {
         let started = self.start_thread(number, Box::new(move || worker::work(&shared)));
         if started.is_err() {
             self.counters.started.fetch_sub(1, Ordering::Relaxed);
-            self.counters.refuse();
+            self.refuse_thread();
             self.with(|desk| {
                 desk.refused();
                 if desk.workers > 0 {
@@ -204,8 +224,19 @@ impl Shared {
             let Some(entry) = stranded else {
                 return;
             };
-            entry.job.run(&self.elsewhere);
+            let log = self.log().since(entry.enqueued);
+            entry.job.run(&log);
         }
+    }
+
+    pub(super) fn refuse_thread(&self) {
+        self.counters.refuse();
+        self.watch.tell(Observer::thread_refused);
+    }
+
+    /// For what ends outside of a worker's turn.
+    pub(super) fn log(&self) -> Log<'_> {
+        Log::new(&self.elsewhere, &self.watch, &self.clock)
     }
 
     pub(super) fn now(&self) -> Nanos {
@@ -215,7 +246,7 @@ impl Shared {
 
 impl Host for Shared {
     fn cancel(self: Arc<Self>, key: Option<Key>, job: &dyn Runnable) -> bool {
-        let cancelled = job.cancel(CancelReason::Requested, &self.elsewhere);
+        let cancelled = job.cancel(CancelReason::Requested, &self.log());
         if let Some(key) = key.filter(|_| cancelled) {
             drop(self.with(|desk| desk.remove(key)));
         }
@@ -227,9 +258,8 @@ impl Host for Shared {
     }
 
     fn run_here(self: Arc<Self>, key: Option<Key>, job: &dyn Runnable) {
-        if let Some(key) = key {
-            drop(self.with(|desk| desk.remove(key)));
-        }
-        job.run(&self.elsewhere);
+        let entry = key.and_then(|key| self.with(|desk| desk.remove(key)));
+        let enqueued = entry.map_or(0, |entry| entry.enqueued);
+        job.run(&self.log().since(enqueued));
     }
 }

@@ -9,7 +9,7 @@ use super::shared::Shared;
 use crate::clock::{Nanos, nanos};
 use crate::report::Unstarted;
 use crate::sync::Parker;
-use crate::{Shutdown, ShutdownReport};
+use crate::{Ending, Shutdown, ShutdownReport};
 
 impl Pool {
     /// Closes the pool and waits until it is at rest, or until the time is over. Jobs that run go
@@ -97,6 +97,8 @@ impl<'a> Shutting<'a> {
         for entry in taken {
             // Not if its handle has just cancelled it.
             if entry.job.hand_back(&self.shared.elsewhere) {
+                let watch = &self.shared.watch;
+                watch.tell(|observer| observer.job_ended(Ending::Returned, None));
                 self.unstarted.push(Unstarted::new(entry.job));
             }
         }

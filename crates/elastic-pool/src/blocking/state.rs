@@ -34,6 +34,11 @@ pub(crate) struct State {
     /// Submissions that wait for room. Who finds room is told one at a time.
     pub(super) waiters: Queue<Waker>,
     pub(super) notified: usize,
+    /// What the controller has said: the maximum without one.
+    pub(super) limit: usize,
+    /// When it wants to be asked.
+    pub(super) ask_at: Nanos,
+    pub(super) is_controlled: bool,
     pub(super) retry_at: Nanos,
     /// What the timekeeper sleeps until. `None` without one.
     pub(super) keeper: Option<Nanos>,
@@ -76,7 +81,7 @@ pub(super) enum Refusal {
 }
 
 impl State {
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: Settings, is_controlled: bool) -> Self {
         Self {
             settings,
             outbox: Backlog::new(1),
@@ -87,6 +92,9 @@ impl State {
             is_closed: false,
             waiters: Queue::new(0),
             notified: 0,
+            limit: usize::MAX,
+            ask_at: NEVER,
+            is_controlled,
             retry_at: 0,
             keeper: None,
             keeper_parker: None,
@@ -100,7 +108,7 @@ impl State {
     pub(super) fn next(&mut self, me: &Worker) -> Option<Entry> {
         let concerns_others = me.phase != Phase::Busy
             || self.has_to_recruit()
-            || self.workers > self.settings.max
+            || self.workers > self.most()
             || !self.waiters.is_empty()
             || self.outbox.has_deadlines();
         if concerns_others {
@@ -109,9 +117,24 @@ impl State {
         self.outbox.pop()
     }
 
+    /// It is time to ask the controller.
+    pub(super) const fn is_to_ask(&mut self, now: Nanos) -> bool {
+        let is_due = self.ask_at != NEVER && self.ask_at <= now;
+        if is_due {
+            self.ask_at = NEVER;
+        }
+        is_due
+    }
+
+    /// How many workers there may be.
+    pub(super) fn most(&self) -> usize {
+        let Settings { min, max, .. } = self.settings;
+        self.limit.clamp(min.max(1), max)
+    }
+
     /// Nobody is on the way, and somebody could come.
     pub(super) fn has_to_recruit(&self) -> bool {
-        let could_come = !self.sleepers.is_empty() || self.workers < self.settings.max;
+        let could_come = !self.sleepers.is_empty() || self.workers < self.most();
         self.searching == 0 && could_come
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use super::control;
 use super::desk::Desk;
 use super::place::Place;
 use super::shared::Shared;
@@ -129,7 +130,7 @@ impl<'a> Submission<'a> {
     fn run_here(&mut self) -> Option<Key> {
         self.shared.inbox.lock().accept();
         if let Some(job) = self.job.take() {
-            job.run(&self.shared.elsewhere);
+            job.run(&self.shared.log());
         }
         None
     }
@@ -144,6 +145,7 @@ impl<'a> Submission<'a> {
         desk.pass_on_room();
         drop(desk);
         let started = self.shared.apply(effects);
+        control::consult(self.shared);
         match (pushed, started) {
             (Ok(Some(key)), Err(error)) => self.retract(key, error),
             (Ok(key), _) => Ok(key),
@@ -175,6 +177,10 @@ impl<'a> Submission<'a> {
 impl Failure {
     pub(super) fn give_back<F>(self, job: F) -> SubmitError<F> {
         SubmitError::new(self.kind, self.source, job)
+    }
+
+    pub(super) const fn kind(&self) -> SubmitErrorKind {
+        self.kind
     }
 
     fn is_full(&self) -> bool {

@@ -27,7 +27,9 @@ impl Pool {
         T: Send + 'static,
     {
         let mut submission = Submission::new(&self.guard.shared, Job::owned(job), None);
-        match submission.enter_blocking(self.guard.on_full, None) {
+        let answer = submission.enter_blocking(self.guard.on_full, None);
+        tell(&self.guard.shared, &answer);
+        match answer {
             Ok(_) => Ok(()),
             Err(failure) => Err(failure.give_back(submission.into_closure())),
         }
@@ -184,6 +186,7 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    tell(shared, &answer);
     match answer {
         Ok(key) => Ok(JobHandle {
             outcome: cell,
@@ -197,4 +200,12 @@ where
             Err(failure.give_back(work.into_closure()))
         }
     }
+}
+
+#[inline]
+fn tell(shared: &Shared, answer: &Answer) {
+    shared.watch.tell(|observer| match answer {
+        Ok(_) => observer.job_queued(),
+        Err(failure) => observer.job_refused(failure.kind()),
+    });
 }

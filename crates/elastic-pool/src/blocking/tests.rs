@@ -10,13 +10,16 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 
+use super::control::consult;
 use super::seat::Worker;
 use super::state::{Effects, Turn};
 use super::{Builder, Pool};
-use crate::clock::Clock;
-use crate::job::Tally;
+use crate::clock::{Clock, nanos};
+use crate::job::{Log, Tally};
 use crate::report::Unstarted;
-use crate::{CancelReason, JobError, JobHandle, OnFull, SubmitErrorKind};
+use crate::{
+    CancelReason, Controller, JobError, JobHandle, OnFull, Scaling, SubmitErrorKind, Window,
+};
 
 /// A builder whose threads are refused while the flag is set.
 fn refusing(builder: Builder) -> (Builder, Arc<AtomicBool>) {
@@ -123,6 +126,21 @@ struct Reached {
     looked: AtomicUsize,
     left: AtomicUsize,
     returned: AtomicUsize,
+    limited: AtomicUsize,
+}
+
+/// Wants now this and now that.
+struct Capricious;
+
+impl Controller for Capricious {
+    fn limit(&mut self, now: Duration, window: &Window) -> usize {
+        let now = usize::try_from(nanos(now)).expect("a test is short");
+        (window.queued * 7 + window.busy * 3 + now) % 6
+    }
+
+    fn again(&self, now: Duration, window: &Window) -> Option<Duration> {
+        (window.queued % 2 == 1).then(|| now + Duration::from_nanos(50))
+    }
 }
 
 /// A pool whose threads are these workers.
@@ -144,7 +162,7 @@ struct Simulation<'a> {
 const QUEUE: usize = 6;
 
 impl<'a> Simulation<'a> {
-    fn new(on_full: OnFull, reached: &'a Reached) -> Self {
+    fn new(on_full: OnFull, is_controlled: bool, reached: &'a Reached) -> Self {
         let now = Arc::new(AtomicU64::new(1));
         let refuses = Arc::new(AtomicBool::new(false));
         let started = Arc::new(AtomicUsize::new(0));
@@ -165,9 +183,14 @@ impl<'a> Simulation<'a> {
                     count.fetch_add(1, Ordering::SeqCst);
                 }
                 Ok(())
-            })
-            .build()
-            .expect("the settings are in range");
+            });
+        let pool = if is_controlled {
+            pool.controller(Capricious)
+        } else {
+            pool
+        }
+        .build()
+        .expect("the settings are in range");
         let tally = Arc::new(Tally::default());
         pool.guard.shared.tallies.lock().push(Arc::clone(&tally));
         Self {
@@ -199,6 +222,9 @@ impl<'a> Simulation<'a> {
                 self.now.fetch_add(nanos, Ordering::SeqCst);
                 let shared = &self.pool.guard.shared;
                 shared.with(super::keeper::due);
+                if shared.state.lock().is_to_ask(shared.now()) {
+                    consult(shared);
+                }
             }
             // The workers that it starts may be refused, and then come later.
             Step::Resize(min, max) => drop(self.pool.resize(min..=max)),
@@ -255,7 +281,9 @@ impl<'a> Simulation<'a> {
         let shared = &self.pool.guard.shared;
         let (worker, entry) = &mut self.workers[index];
         if let Some(entry) = entry.take() {
-            entry.job.run(&self.tally);
+            let shared = &self.pool.guard.shared;
+            let log = Log::new(&self.tally, &shared.watch, &shared.clock);
+            entry.job.run(&log.since(entry.enqueued));
         }
         match shared.turn(worker) {
             Turn::Run(next) => *entry = Some(next),
@@ -286,6 +314,9 @@ impl<'a> Simulation<'a> {
         let mut effects = Effects::default();
         let state = self.pool.guard.shared.desk(&mut effects);
         prop_assert!(state.waiting() <= QUEUE);
+        if state.most() < state.settings.max {
+            self.reached.limited.fetch_add(1, Ordering::SeqCst);
+        }
         prop_assert_eq!(state.workers, self.workers.len());
         prop_assert_eq!(
             state.busy,
@@ -376,7 +407,11 @@ fn every_accepted_job_ends_once_and_is_counted_once() {
         1 => any::<bool>().prop_map(Step::RefuseThreads),
         1 => Just(Step::Drain),
     ];
-    let steps = (prop::collection::vec(step, 1..150), any::<bool>());
+    let steps = (
+        prop::collection::vec(step, 1..150),
+        any::<bool>(),
+        any::<bool>(),
+    );
     let policies = [OnFull::Reject, OnFull::CallerRuns, OnFull::DiscardOldest];
     let policy = prop::sample::select(policies.to_vec());
     let reached = Reached::default();
@@ -384,14 +419,17 @@ fn every_accepted_job_ends_once_and_is_counted_once() {
         failure_persistence: None,
         ..Config::default()
     })
-    .run(&(steps, policy), |((steps, drains), on_full)| {
-        let mut simulation = Simulation::new(on_full, &reached);
-        for step in steps.into_iter().chain(drains.then_some(Step::Drain)) {
-            simulation.take(step);
-            simulation.check()?;
-        }
-        simulation.settle()
-    })
+    .run(
+        &(steps, policy),
+        |((steps, drains, is_controlled), on_full)| {
+            let mut simulation = Simulation::new(on_full, is_controlled, &reached);
+            for step in steps.into_iter().chain(drains.then_some(Step::Drain)) {
+                simulation.take(step);
+                simulation.check()?;
+            }
+            simulation.settle()
+        },
+    )
     .expect("the books balance");
     for (name, count) in [
         ("full", &reached.full),
@@ -402,6 +440,7 @@ fn every_accepted_job_ends_once_and_is_counted_once() {
         ("looked", &reached.looked),
         ("left", &reached.left),
         ("returned", &reached.returned),
+        ("limited", &reached.limited),
     ] {
         assert!(count.load(Ordering::SeqCst) > 0, "no run reached {name:?}");
     }
@@ -425,5 +464,71 @@ fn who_looks_for_a_job_is_not_told_of_those_that_came_before() {
         drop(job.try_submit().expect("there is room"));
         assert!(shared.have_come_since(before), "one has come");
         assert!(!shared.have_come_since(until_now()), "and no other");
+    }
+}
+
+/// [`Scaling::TargetDelay`] as a controller: one more worker whenever the oldest job has waited for
+/// so long.
+struct ByDelay(Duration);
+
+impl Controller for ByDelay {
+    fn limit(&mut self, _: Duration, window: &Window) -> usize {
+        let nobody_is_on_the_way = window.busy == window.workers;
+        if window.queued > 0 && window.oldest >= self.0 && nobody_is_on_the_way {
+            window.workers + 1
+        } else {
+            window.workers
+        }
+    }
+
+    fn again(&self, now: Duration, window: &Window) -> Option<Duration> {
+        (window.queued > 0 && window.limit <= window.workers)
+            .then(|| now + self.0.saturating_sub(window.oldest))
+    }
+}
+
+/// When a pool whose workers are all blocked has how many, while time goes by.
+fn growth(builder: impl FnOnce(Builder) -> Builder, arrivals: &[u64]) -> Vec<usize> {
+    let now = Arc::new(AtomicU64::new(1));
+    let pool = builder(Pool::builder().workers(0..=4))
+        .clock(Clock::stopped(Instant::now(), &now))
+        .start_with(|_, _| Ok(()))
+        .build()
+        .expect("the settings are in range");
+    let shared = &pool.guard.shared;
+    let mut workers = Vec::new();
+    let mut grown = Vec::new();
+    for time in 1..100 {
+        now.store(time, Ordering::SeqCst);
+        shared.with(super::keeper::due);
+        if shared.state.lock().is_to_ask(shared.now()) {
+            consult(shared);
+        }
+        if arrivals.contains(&time) {
+            pool.execute(|| ()).expect("there is room");
+        }
+        workers.resize_with(pool.metrics().workers, || (Worker::new(), None));
+        for (worker, job) in workers.iter_mut().filter(|it| it.1.is_none()) {
+            if let Turn::Run(entry) = shared.turn(worker) {
+                *job = Some(entry);
+            }
+        }
+        grown.push(pool.metrics().workers);
+    }
+    grown
+}
+
+proptest! {
+    #![proptest_config(Config { failure_persistence: None, ..Config::default() })]
+
+    #[test]
+    fn a_controller_can_say_all_that_the_target_delay_says(
+        delay in 2..30_u64,
+        arrivals in prop::collection::vec(1..60_u64, 1..6),
+    ) {
+        let delay = Duration::from_nanos(delay);
+        let by_setting = growth(|it| it.scaling(Scaling::TargetDelay(delay)), &arrivals);
+        let by_controller = growth(|it| it.controller(ByDelay(delay)), &arrivals);
+        prop_assert_eq!(by_setting, by_controller);
     }
 }

@@ -7,7 +7,8 @@ use super::backlog::Entry;
 use super::seat::Worker;
 use super::shared::Shared;
 use super::state::Turn;
-use crate::job::Tally;
+use crate::Observer;
+use crate::job::{Log, Tally};
 use crate::sync::{spin_until, thread_local};
 
 thread_local! {
@@ -28,8 +29,10 @@ pub(super) fn work(shared: &Arc<Shared>) {
     POOL.with(|pool| pool.set(Arc::as_ptr(shared)));
     let tally = Arc::new(Tally::of_one_thread());
     shared.tallies.lock().push(Arc::clone(&tally));
+    shared.watch.tell(Observer::worker_started);
     let mut me = Worker::new();
     while step(shared, &mut me, &tally) {}
+    shared.watch.tell(Observer::worker_stopped);
     let mut tallies = shared.tallies.lock();
     tallies.retain(|other| !Arc::ptr_eq(other, &tally));
     shared.elsewhere.absorb(&tally);
@@ -56,18 +59,16 @@ fn run(shared: &Shared, entry: Entry, tally: &Tally) {
         enqueued,
         weight,
     } = entry;
+    let log = Log::new(tally, &shared.watch, &shared.clock).since(enqueued);
     if weight == 0 {
-        job.run(tally);
+        job.run(&log);
     } else {
         let began = shared.now();
-        shared
-            .timings
-            .wait
-            .record(began.saturating_sub(enqueued), weight);
-        job.run(tally);
-        shared
-            .timings
-            .run
-            .record(shared.now().saturating_sub(began), weight);
+        let wait = began.saturating_sub(enqueued);
+        shared.timings.wait.record(wait, weight);
+        job.run(&log);
+        let run = shared.now().saturating_sub(began);
+        shared.timings.run.record(run, weight);
+        shared.control.ended(wait, run);
     }
 }

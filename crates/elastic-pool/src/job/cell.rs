@@ -8,7 +8,7 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Poll, Waker};
 
-use super::{Call, CancelReason, JobError, Panic, Tally, contain, discard};
+use super::{Call, CancelReason, JobError, Log, Panic, Tally, contain, discard};
 use crate::sync::Mutex;
 
 pub(crate) struct Cell<W, T> {
@@ -33,10 +33,10 @@ enum Slot<W, T> {
 /// What a pool does with a job whose result it does not know.
 pub(crate) trait Runnable: Send + Sync {
     /// Runs it here. Does nothing if it has ended or is running already.
-    fn run(&self, tally: &Tally);
+    fn run(&self, log: &Log<'_>);
 
     /// Ends it without running it. Says whether it was still to run.
-    fn cancel(&self, reason: CancelReason, tally: &Tally) -> bool;
+    fn cancel(&self, reason: CancelReason, log: &Log<'_>) -> bool;
 
     /// The pool hands it back and counts it as that, whatever becomes of it. Says whether it was
     /// still to run.
@@ -88,6 +88,31 @@ impl<W, T> Cell<W, T> {
         }
     }
 
+    /// Ends it without running it. Says whether it was still to run.
+    pub(crate) fn cancel_work(&self, reason: CancelReason, log: &Log<'_>) -> bool {
+        let Some((work, is_counted)) = self.start() else {
+            return false;
+        };
+        discard(work);
+        let error = JobError::Cancelled(reason);
+        if !is_counted {
+            log.end(Err(&error), None);
+        }
+        self.end(Err(error));
+        true
+    }
+
+    pub(crate) fn hand_back_work(&self, tally: &Tally) -> bool {
+        let mut slot = self.slot.lock();
+        let Slot::Queued { is_counted, .. } = &mut *slot else {
+            return false;
+        };
+        *is_counted = true;
+        // Under the lock: who ends it from now on finds it counted.
+        tally.count_returned();
+        true
+    }
+
     /// Leaves the result and wakes who waits for it.
     pub(crate) fn end(&self, result: Result<T, JobError>) {
         let before = mem::replace(&mut *self.slot.lock(), Slot::Ended(result));
@@ -105,48 +130,35 @@ where
     F: FnOnce() -> T + Send,
     T: Send,
 {
-    fn run(&self, tally: &Tally) {
+    fn run(&self, log: &Log<'_>) {
         let Some((call, is_counted)) = self.start() else {
             return;
         };
+        // One that was handed back is not seen: the pool has let go of it.
+        let began = (!is_counted).then(|| log.begin()).flatten();
         // The call consumes the closure, so what it has captured is gone before the handle knows.
         let result = catch_unwind(AssertUnwindSafe(|| call.run()))
             .map_err(|payload| JobError::Panicked(Panic::new(payload)));
         if !is_counted {
-            tally.count(result.as_ref().map(drop));
+            log.end(result.as_ref().map(drop), began);
         }
         self.end(result);
     }
 
-    fn cancel(&self, reason: CancelReason, tally: &Tally) -> bool {
-        let Some((work, is_counted)) = self.start() else {
-            return false;
-        };
-        discard(work);
-        let error = JobError::Cancelled(reason);
-        if !is_counted {
-            tally.count(Err(&error));
-        }
-        self.end(Err(error));
-        true
+    fn cancel(&self, reason: CancelReason, log: &Log<'_>) -> bool {
+        self.cancel_work(reason, log)
     }
 
     fn hand_back(&self, tally: &Tally) -> bool {
-        let mut slot = self.slot.lock();
-        let Slot::Queued { is_counted, .. } = &mut *slot else {
-            return false;
-        };
-        *is_counted = true;
-        // Under the lock: who ends it from now on finds it counted.
-        tally.count_returned();
-        true
+        self.hand_back_work(tally)
     }
 }
 
-impl<F, T> Outcome<T> for Cell<Call<F>, T>
+impl<W, T> Outcome<T> for Cell<W, T>
 where
-    F: FnOnce() -> T + Send,
+    W: Send,
     T: Send,
+    Self: Runnable,
 {
     fn poll(&self, waker: &Waker) -> Poll<Result<T, JobError>> {
         let mut slot = self.slot.lock();

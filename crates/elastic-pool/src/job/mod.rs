@@ -4,6 +4,7 @@ mod call;
 mod cell;
 mod error;
 mod handle;
+mod log;
 mod queued;
 mod tally;
 
@@ -12,6 +13,7 @@ pub(crate) use cell::{Cell, Outcome, Runnable};
 pub use error::{CancelReason, JobError, Panic};
 pub(crate) use handle::Host;
 pub use handle::JobHandle;
+pub(crate) use log::Log;
 pub(crate) use queued::Job;
 pub(crate) use tally::{Ended, Tally};
 

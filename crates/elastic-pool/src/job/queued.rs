@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::{Call, CancelReason, JobError, Panic, Runnable, Tally, discard};
+use super::{Call, CancelReason, JobError, Log, Panic, Runnable, Tally, discard};
 
 pub(crate) enum Job {
     /// There is a handle, which may end it too.
@@ -15,9 +15,9 @@ pub(crate) enum Job {
 
 /// Work that somebody has alone.
 pub(crate) trait Work: Send {
-    fn run(self: Box<Self>, tally: &Tally);
+    fn run(self: Box<Self>, log: &Log<'_>);
 
-    fn cancel(self: Box<Self>, reason: CancelReason, tally: &Tally);
+    fn cancel(self: Box<Self>, reason: CancelReason, log: &Log<'_>);
 
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
 }
@@ -31,25 +31,25 @@ impl Job {
     }
 
     /// Runs it here, if its handle has not ended it.
-    pub(crate) fn run(self, tally: &Tally) {
+    pub(crate) fn run(self, log: &Log<'_>) {
         match self {
             Self::Shared(job) => {
-                job.run(tally);
+                job.run(log);
                 // If nobody has the handle, the result goes here: its `drop` is the caller's code.
                 discard(job);
             }
-            Self::Owned(work) => work.run(tally),
+            Self::Owned(work) => work.run(log),
         }
     }
 
     /// Ends it without running it.
-    pub(crate) fn cancel(self, reason: CancelReason, tally: &Tally) {
+    pub(crate) fn cancel(self, reason: CancelReason, log: &Log<'_>) {
         match self {
             Self::Shared(job) => {
-                job.cancel(reason, tally);
+                job.cancel(reason, log);
                 discard(job);
             }
-            Self::Owned(work) => work.cancel(reason, tally),
+            Self::Owned(work) => work.cancel(reason, log),
         }
     }
 
@@ -79,22 +79,23 @@ impl<F, T> Work for Call<F>
 where
     F: FnOnce() -> T + Send + 'static,
 {
-    fn run(self: Box<Self>, tally: &Tally) {
+    fn run(self: Box<Self>, log: &Log<'_>) {
+        let began = log.begin();
         match catch_unwind(AssertUnwindSafe(|| Call::run(*self))) {
             Ok(value) => {
-                tally.count(Ok(()));
+                log.end(Ok(()), began);
                 discard(value);
             }
             Err(payload) => {
                 let error = JobError::Panicked(Panic::new(payload));
-                tally.count(Err(&error));
+                log.end(Err(&error), began);
                 discard(error);
             }
         }
     }
 
-    fn cancel(self: Box<Self>, reason: CancelReason, tally: &Tally) {
-        tally.count(Err(&JobError::Cancelled(reason)));
+    fn cancel(self: Box<Self>, reason: CancelReason, log: &Log<'_>) {
+        log.end(Err(&JobError::Cancelled(reason)), None);
         discard(self);
     }
 

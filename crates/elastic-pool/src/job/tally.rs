@@ -37,7 +37,7 @@ impl Tally {
         self.add(counter, 1);
     }
 
-    pub(super) fn count_returned(&self) {
+    pub(crate) fn count_returned(&self) {
         self.add(&self.returned, 1);
     }
 

@@ -1,16 +1,32 @@
 //! What the crate promises, a file per subject.
 
 mod admission;
+mod controlling;
 mod handles;
+mod observing;
 mod scaling;
 mod shutdown;
 
 use std::sync::mpsc::{Sender, channel};
+use std::thread;
+use std::time::Duration;
 
 use elastic_pool::JobHandle;
 use elastic_pool::blocking::Pool;
 
 type Result = std::result::Result<(), Box<dyn std::error::Error>>;
+
+/// Waits for a condition, with a bound: a broken promise fails and does not hang.
+fn eventually(what: &str, condition: impl Fn() -> bool) {
+    for _ in 0..200_000 {
+        if condition() {
+            return;
+        }
+        thread::yield_now();
+        thread::park_timeout(Duration::from_micros(50));
+    }
+    panic!("not in time: {what}");
+}
 
 /// A job that runs until the gate is dropped.
 struct Blocker {

@@ -7,19 +7,7 @@ use std::time::Duration;
 use elastic_pool::blocking::Pool;
 use elastic_pool::{Scaling, Shutdown};
 
-use crate::{Blocker, Result};
-
-/// Waits for a condition, with a bound: a broken promise fails and does not hang.
-fn eventually(what: &str, condition: impl Fn() -> bool) {
-    for _ in 0..200_000 {
-        if condition() {
-            return;
-        }
-        thread::yield_now();
-        thread::park_timeout(Duration::from_micros(50));
-    }
-    panic!("not in time: {what}");
-}
+use crate::{Blocker, Result, eventually};
 
 #[test]
 fn as_many_jobs_as_workers_are_allowed_block_at_once() -> Result {
