@@ -168,6 +168,7 @@ impl Watch {
             return;
         }
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| event(&**observer))) {
+            // ORDERING: Relaxed. A late reader calls once more.
             self.has_panicked.store(true, Ordering::Relaxed);
             discard(payload);
         }

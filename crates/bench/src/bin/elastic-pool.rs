@@ -260,31 +260,34 @@ fn yields() -> Row {
             })
         })
         .peer("tower limit + buffer", move |_| {
-            let runtime = runtime();
-            let service = service_fn(|()| async {
-                yield_now().await;
-                Ok::<_, std::convert::Infallible>(())
-            });
-            let service = ConcurrencyLimit::new(service, LIMIT);
-            let (service, work) = Buffer::pair(service, LIMIT);
-            runtime.spawn(work);
-            batch(move |count| {
-                let mut service = service.clone();
-                let all = async move {
-                    let mut handles = Vec::new();
-                    for _ in 0..count {
-                        poll_fn(|cx| service.poll_ready(cx))
-                            .await
-                            .expect("it is open");
-                        handles.push(::tokio::spawn(service.call(())));
-                    }
-                    for handle in handles {
-                        handle.await.expect("it runs").expect("it never fails");
-                    }
-                };
-                runtime.block_on(runtime.spawn(all)).expect("it runs");
-            })
+            through_tower(runtime(), LIMIT)
         })
+}
+
+fn through_tower(runtime: Runtime, limit: usize) -> impl Operation {
+    let service = service_fn(|()| async {
+        yield_now().await;
+        Ok::<_, std::convert::Infallible>(())
+    });
+    let service = ConcurrencyLimit::new(service, limit);
+    let (service, work) = Buffer::pair(service, limit);
+    runtime.spawn(work);
+    batch(move |count| {
+        let mut service = service.clone();
+        let all = async move {
+            let mut handles = Vec::new();
+            for _ in 0..count {
+                poll_fn(|cx| service.poll_ready(cx))
+                    .await
+                    .expect("it is open");
+                handles.push(::tokio::spawn(service.call(())));
+            }
+            for handle in handles {
+                handle.await.expect("it runs").expect("it never fails");
+            }
+        };
+        runtime.block_on(runtime.spawn(all)).expect("it runs");
+    })
 }
 
 fn trickle() -> Fact {

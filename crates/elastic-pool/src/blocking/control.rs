@@ -48,6 +48,7 @@ impl Control {
     }
 
     fn take_ended(&self, window: Window) -> Window {
+        // ORDERING: Relaxed. Counters that guard nothing.
         let take = |counter: &AtomicU64| counter.swap(0, Ordering::Relaxed);
         Window {
             ended: take(&self.ended),
@@ -91,6 +92,7 @@ fn ask(shared: &Arc<Shared>, controller: &Mutex<Box<dyn Controller>>) {
         (limit, controller.again(now, &window))
     }));
     let (limit, again) = answer.unwrap_or_else(|payload| {
+        // ORDERING: Relaxed. A late reader asks once more.
         shared.control.has_panicked.store(true, Ordering::Relaxed);
         discard(payload);
         (usize::MAX, None)
