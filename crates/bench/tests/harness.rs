@@ -64,12 +64,16 @@ fn known_costs_are_found_and_written() {
 
     let (table, report) = self::report("growth");
     assert_eq!(report["rows"].as_array().map(Vec::len), Some(3), "{table}");
-    let flatness = |contender: usize| {
+    let growth = |contender: usize, figure: &str| {
         let growth = &report["growth"][0]["contenders"][contender];
-        growth["flatness"].as_f64().expect("a number")
+        growth[figure].as_f64().expect("a number")
     };
-    assert!((0.1..10.0).contains(&flatness(0)), "{table}");
-    assert!((10.0..1_000.0).contains(&flatness(1)), "{table}");
+    assert!((0.1..10.0).contains(&growth(0, "flatness")), "{table}");
+    assert!((10.0..1_000.0).contains(&growth(1, "flatness")), "{table}");
+    // A unit of the linear one takes as long as that of the first row, and one more of the other
+    // as long as a hundred.
+    let by = growth(1, "added_ns") / growth(0, "added_ns");
+    assert!((10.0..1_000.0).contains(&by), "{table}");
 
     let (table, report) = self::report("asynchronous");
     assert!(

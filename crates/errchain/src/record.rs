@@ -93,9 +93,9 @@ impl fmt::Debug for Field {
 pub(crate) struct Hops(pub(crate) [Option<&'static Location<'static>>; Self::MOST]);
 
 impl Hops {
-    const MOST: usize = 5;
     /// How many more a new run takes.
     const ROOM: u8 = 4;
+    const MOST: usize = 1 + Self::ROOM as usize;
 
     #[inline]
     pub(crate) const fn new(first: &'static Location<'static>) -> Self {

@@ -132,13 +132,10 @@ fn stand<T>(load: Load, user: impl AsyncFnOnce(&str) -> T) -> Stand<T> {
 }
 
 /// Each task asks so many times; an operation is one decision.
-fn many<T: Clone + Send + 'static, F: Future<Output = ()> + Send>(
-    tasks: u64,
-    stand: Stand<T>,
-    ask: fn(T, u64) -> F,
-) -> impl Operation
+fn many<T, F>(tasks: u64, stand: Stand<T>, ask: fn(T, u64) -> F) -> impl Operation
 where
-    F: 'static,
+    T: Clone + Send + 'static,
+    F: Future<Output = ()> + Send + 'static,
 {
     batch(move |count| {
         // The whole of it: the server ends with this closure.

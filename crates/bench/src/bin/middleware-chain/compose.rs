@@ -55,23 +55,10 @@ fn hooks() -> Row {
             asked(chain.build().expect("a chain").layer(Hello))
         })
         .ours("Hooks, static", |size| -> Box<dyn Operation> {
-            let ten = || {
-                let touch = || TouchHook;
-                Hooks::new((
-                    touch(),
-                    touch(),
-                    touch(),
-                    touch(),
-                    touch(),
-                    touch(),
-                    touch(),
-                    touch(),
-                    touch(),
-                    touch(),
-                ))
-            };
+            let one = TouchHook;
+            let ten = || Hooks::new((one, one, one, one, one, one, one, one, one, one));
             match size {
-                1 => Box::new(asked(Hooks::new((TouchHook,)).layer(Hello))),
+                1 => Box::new(asked(Hooks::new((one,)).layer(Hello))),
                 _ => Box::new(asked(Hooks::new((ten(), ten())).layer(Hello))),
             }
         })
@@ -110,6 +97,7 @@ fn chain_of(members: usize) -> Chain {
     chain.build().expect("a chain")
 }
 
+#[derive(Clone, Copy)]
 struct TouchHook;
 
 impl Hook for TouchHook {

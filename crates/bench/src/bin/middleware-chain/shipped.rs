@@ -73,7 +73,7 @@ fn trace_context() -> Row {
             let chain = built(Chain::builder().with(Trace::new().trusting()));
             asked(MapRequest::new(chain.layer(Hello), with_parent))
         })
-        .ours("a chain with a member that does nothing", move |_| {
+        .peer("a member that does nothing", move |_| {
             let pass = async |cx: &mut Exchange, next: Next<'_>| next.run(cx).await;
             let chain = built(Chain::builder().named("pass", pass));
             asked(MapRequest::new(chain.layer(Hello), with_parent))
