@@ -42,7 +42,7 @@ impl Load for Rows {
 fn cached(capacity: u64) -> Cached<Rows> {
     Cached::builder("rows", Rows::ready())
         .capacity(capacity)
-        .ttl(Duration::from_secs(3_600))
+        .ttl(Duration::from_hours(1))
         .build()
 }
 
@@ -138,7 +138,7 @@ pub(crate) fn herd() -> Fact {
                     assert!(asking.await.expect("no panic"));
                 }
                 assert_eq!(loads.load(Ordering::SeqCst), 1);
-                (started.elapsed() - takes).as_secs_f64() * 1e3
+                started.elapsed().saturating_sub(takes).as_secs_f64() * 1e3
             })
         },
     )

@@ -12,7 +12,7 @@ use ctxsvc::{CancelGuard, Ctx};
 use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
 
-const HOUR: Duration = Duration::from_secs(3_600);
+const HOUR: Duration = Duration::from_hours(1);
 
 pub(crate) fn rows() -> Vec<Row> {
     let mut rows = vec![
