@@ -6,8 +6,9 @@ use std::time::Duration;
 /// changes. It stays within the pool's `workers`, and there is always one.
 ///
 /// It is asked after each submission and whenever a worker takes a job or finds none, in the thread
-/// of either, outside all locks: so it is to be quick. There is no ticker; who wants to be asked when nothing happens says
-/// so in [`again`](Self::again).
+/// of either, outside all locks: so it is to be quick. While one thread asks, it asks once more for
+/// all that come meanwhile. There is no ticker; who wants to be asked when nothing happens says so in
+/// [`again`](Self::again).
 ///
 /// It is a function of what it is told: it needs no clock and no pool, and is tested without them.
 /// One that panics is not asked again; then the pool grows as without it, and
@@ -44,7 +45,8 @@ pub trait Controller: Send + 'static {
     /// How many workers there should be at most. `now` is the time since the pool was built.
     fn limit(&mut self, now: Duration, window: &Window) -> usize;
 
-    /// When to be asked again though nothing happens: `None`, unless implemented, for never.
+    /// When to be asked again though nothing happens: `None`, unless implemented, for never. The
+    /// window is that of [`limit`](Self::limit), with its answer as the limit.
     fn again(&self, now: Duration, window: &Window) -> Option<Duration> {
         let _ = (now, window);
         None

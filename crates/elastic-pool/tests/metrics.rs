@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use elastic_pool::blocking::Pool;
-use elastic_pool::{MetricsObserver, OnFull, Shutdown};
+use elastic_pool::{
+    CancelReason, Ending, MetricsObserver, Observer, OnFull, Shutdown, SubmitErrorKind,
+};
 use metrics::{
     Counter, CounterFn, Gauge, GaugeFn, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit, with_local_recorder,
@@ -169,4 +171,38 @@ fn every_job_is_in_the_metrics_and_at_rest_the_gauges_are_zero() -> Result {
         ]
     );
     Ok(())
+}
+
+#[test]
+fn each_end_and_each_refusal_has_a_name_of_its_own() {
+    use SubmitErrorKind as Kind;
+    let ends = [
+        (Ending::Completed, "completed"),
+        (Ending::Panicked, "panicked"),
+        (Ending::Cancelled(CancelReason::Requested), "cancelled"),
+        (Ending::Cancelled(CancelReason::DeadlineExceeded), "expired"),
+        (Ending::Cancelled(CancelReason::Discarded), "discarded"),
+        (Ending::Cancelled(CancelReason::Shutdown), "shutdown"),
+        (Ending::Returned, "returned"),
+    ];
+    for (how, outcome) in ends {
+        let sums = Sums::default();
+        with_local_recorder(&sums, || MetricsObserver::new("p")).job_ended(how, None);
+        let total = format!("pool_jobs_total pool=p outcome={outcome}");
+        let queued = "pool_jobs_queued pool=p".to_owned();
+        assert_eq!(sums.read(), [(queued, -1.0), (total, 1.0)]);
+    }
+    let refusals = [
+        (Kind::Full, "full"),
+        (Kind::TimedOut, "timed_out"),
+        (Kind::Closed, "closed"),
+        (Kind::DeadlinePassed, "deadline_passed"),
+        (Kind::NoThread, "no_thread"),
+    ];
+    for (why, reason) in refusals {
+        let sums = Sums::default();
+        with_local_recorder(&sums, || MetricsObserver::new("p")).job_refused(why);
+        let refused = format!("pool_jobs_refused_total pool=p reason={reason}");
+        assert_eq!(sums.read(), [(refused, 1.0)]);
+    }
 }

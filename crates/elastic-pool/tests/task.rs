@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use elastic_pool::task::Pool;
-use elastic_pool::{BuildError, CancelReason, JobHandle, Shutdown, SubmitErrorKind};
+use elastic_pool::{BuildError, CancelReason, JobHandle, Observer, Shutdown, SubmitErrorKind};
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 use tokio::time::{Instant, advance, sleep};
@@ -158,6 +158,102 @@ async fn a_deadline_is_kept_while_all_run() -> Result {
     }
     advance(Duration::from_secs(120)).await;
     assert!(balances(&pool));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_whose_deadline_has_passed_does_not_begin_though_nobody_has_looked() -> Result {
+    let pool = pool(1, 2);
+    // It ends in the same moment, before the timekeeper has its turn.
+    let blocks = pool.try_submit(async {
+        let mut passes = pin!(advance(Duration::from_millis(60)));
+        poll_fn(|cx| Poll::Ready(passes.as_mut().poll(cx).is_ready())).await
+    })?;
+    let late = pool
+        .job(async {})
+        .timeout(Duration::from_millis(50))
+        .try_submit()?;
+    let next = pool.try_submit(async { 7 })?;
+    assert!(!blocks.await?, "it has not waited");
+    let error = late.await.expect_err("it is too late");
+    assert_eq!(error.cancel_reason(), Some(CancelReason::DeadlineExceeded));
+    assert_eq!(next.await?, 7);
+    assert!(balances(&pool));
+    Ok(())
+}
+
+struct Deaf;
+
+impl Observer for Deaf {}
+
+#[tokio::test(start_paused = true)]
+async fn a_drained_pool_is_gone_before_the_deadlines_of_what_it_ran() -> Result {
+    let kept = Arc::new(Deaf);
+    let pool = Pool::builder()
+        .limit(1)
+        .observer(Arc::clone(&kept))
+        .build()?;
+    let began = Instant::now();
+    let (gate, blocked) = blocker(&pool).await;
+    let queued = pool
+        .job(async {})
+        .timeout(Duration::from_secs(3_600))
+        .try_submit()?;
+    // The timekeeper sleeps by now.
+    yield_now().await;
+    drop(gate);
+    blocked.await?;
+    queued.await?;
+    drop(pool);
+    for _ in 0..10 {
+        yield_now().await;
+    }
+    assert_eq!(Arc::strong_count(&kept), 1, "nothing holds the pool");
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    Ok(())
+}
+
+#[test]
+fn who_is_woken_for_room_or_for_the_end_may_use_the_pool() -> Result {
+    /// Runs what is woken here and now, as some executors do.
+    struct Nosy(Pool, AtomicUsize);
+
+    impl std::task::Wake for Nosy {
+        fn wake(self: Arc<Self>) {
+            drop(self.0.metrics());
+            self.1.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    let (done, ends) = std::sync::mpsc::channel();
+    // A thread of its own: one that waits for itself fails this test and does not hang it.
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.expect("the system has one");
+        let woken = runtime.block_on(async {
+            let pool = pool(1, 1);
+            let nosy = Arc::new(Nosy(pool.clone(), AtomicUsize::new(0)));
+            let waker = Waker::from(Arc::clone(&nosy));
+            let mut cx = Context::from_waker(&waker);
+            let (gate, blocked) = blocker(&pool).await;
+            let queued = pool.try_submit(async {}).expect("there is room");
+            let mut waits = pin!(pool.submit(async {}));
+            assert!(waits.as_mut().poll(&mut cx).is_pending());
+            drop(gate);
+            blocked.await.expect("it ends");
+            queued.await.expect("it ends");
+            let room = nosy.1.load(Ordering::SeqCst);
+            let (gate, blocked) = blocker(&pool).await;
+            let mut drains = pin!(pool.shutdown(Shutdown::Drain(Duration::MAX)));
+            assert!(drains.as_mut().poll(&mut cx).is_pending());
+            drop(gate);
+            blocked.await.expect("it ends");
+            yield_now().await;
+            (room, nosy.1.load(Ordering::SeqCst) - room)
+        });
+        done.send(woken)
+    });
+    assert_eq!(ends.recv_timeout(Duration::from_secs(10))?, (1, 1));
     Ok(())
 }
 

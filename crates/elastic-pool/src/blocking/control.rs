@@ -10,11 +10,15 @@ use crate::job::discard;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 use crate::{Controller, Window};
 
+/// Who has asked so often, because others came meanwhile, goes on with what it came for: a worker has
+/// a job to run. The timekeeper asks for the others.
+const IN_A_ROW: usize = 2;
+
 #[derive(Default)]
 pub(super) struct Control {
     controller: Option<Mutex<Box<dyn Controller>>>,
     has_panicked: AtomicBool,
-    /// How often somebody wanted it asked since it was asked last.
+    /// How often somebody wanted it asked since it was asked last. Who makes it one asks.
     knocks: AtomicU64,
     /// What has ended since.
     ended: AtomicU64,
@@ -65,13 +69,17 @@ pub(super) fn consult(shared: &Arc<Shared>) {
     let Some(controller) = &control.controller else {
         return;
     };
-    if control.has_panicked() || control.knocks.fetch_add(1, Ordering::SeqCst) > 0 {
+    if control.knocks.fetch_add(1, Ordering::SeqCst) > 0 {
         // Whoever asks it now asks once more.
         return;
     }
-    loop {
+    for _ in 0..IN_A_ROW {
         let seen = control.knocks.load(Ordering::SeqCst);
         ask(shared, controller);
+        if control.has_panicked() {
+            // The knocks stay: nobody asks it again.
+            return;
+        }
         let answered = control
             .knocks
             .compare_exchange(seen, 0, Ordering::SeqCst, Ordering::SeqCst);
@@ -79,6 +87,13 @@ pub(super) fn consult(shared: &Arc<Shared>) {
             return;
         }
     }
+    control.knocks.store(0, Ordering::SeqCst);
+    shared.with(|desk| {
+        if !desk.is_closed {
+            desk.ask_at = 0;
+            desk.set_alarm();
+        }
+    });
 }
 
 fn ask(shared: &Arc<Shared>, controller: &Mutex<Box<dyn Controller>>) {
@@ -92,7 +107,7 @@ fn ask(shared: &Arc<Shared>, controller: &Mutex<Box<dyn Controller>>) {
         (limit, controller.again(now, &window))
     }));
     let (limit, again) = answer.unwrap_or_else(|payload| {
-        // ORDERING: Relaxed. A late reader asks once more.
+        // ORDERING: Relaxed. Who asks reads it, and that is one at a time, by way of the knocks.
         shared.control.has_panicked.store(true, Ordering::Relaxed);
         discard(payload);
         (usize::MAX, None)

@@ -8,8 +8,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::backlog::Entry;
-use super::inbox::Inbox;
+use super::inbox::{Entry, Inbox};
 use super::seat::{Phase, Worker};
 use super::state::{Effects, Refusal, State, Turn};
 use crate::Window;
@@ -157,8 +156,8 @@ impl<'a> Desk<'a> {
         }
         let now = self.clock.now();
         for backlog in [&mut self.state.outbox, &mut self.inbox.jobs] {
-            while let Some(job) = backlog.expired(now) {
-                let cancelled = (job, CancelReason::DeadlineExceeded);
+            while let Some(entry) = backlog.expired(now) {
+                let cancelled = (entry.job, CancelReason::DeadlineExceeded);
                 self.effects.cancel.push(cancelled);
             }
         }
@@ -279,8 +278,8 @@ impl<'a> Desk<'a> {
 
     /// When the oldest job came: zero if it is not timed, or if there is none.
     fn oldest(&self) -> Nanos {
-        let oldest = self.outbox.oldest().or_else(|| self.inbox.jobs.oldest());
-        oldest.unwrap_or(0)
+        let oldest = self.outbox.front().or_else(|| self.inbox.jobs.front());
+        oldest.map_or(0, |entry| entry.enqueued)
     }
 
     /// A thread was refused: nobody is on the way after all.
@@ -301,12 +300,14 @@ impl<'a> Desk<'a> {
     /// The moment at which something is to be done though nobody comes: a deadline passes, the
     /// oldest job has waited for so long that a worker is to be started, a drain is over.
     pub(super) fn alarm(&mut self) -> Nanos {
-        let deadline = self.outbox.earliest().min(self.inbox.jobs.earliest());
+        let outbox = self.outbox.earliest().unwrap_or(NEVER);
+        let inbox = self.inbox.jobs.earliest().unwrap_or(NEVER);
         let growth = if self.workers < self.most() {
             self.settings.grows_at(self.oldest())
         } else {
             NEVER
         };
+        let deadline = outbox.min(inbox);
         deadline.min(growth).min(self.drain_until).min(self.ask_at)
     }
 

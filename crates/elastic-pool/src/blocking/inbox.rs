@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::backlog::{Backlog, Entry};
+use crate::backlog::Backlog;
 use crate::clock::{Clock, Nanos};
 use crate::job::Job;
 use crate::queue::Key;
@@ -19,8 +19,20 @@ const TIMED_EVERY: u32 = 32;
 /// who looks whether one comes.
 pub(super) type Accepted = Apart<AtomicU64>;
 
+/// Jobs that wait.
+pub(super) type Jobs = Backlog<Entry, Nanos>;
+
+/// A job in the queue.
+pub(crate) struct Entry {
+    pub(super) job: Job,
+    /// When it came: zero for a job that is not timed.
+    pub(super) enqueued: Nanos,
+    /// How many jobs this one stands for, if it is timed.
+    pub(super) weight: u32,
+}
+
 pub(super) struct Inbox {
-    pub(super) jobs: Backlog,
+    pub(super) jobs: Jobs,
     /// How many jobs may come in without a look at the state, because nothing else would have to be
     /// done for them: nobody told, woken or refused. Who holds both locks counts it anew.
     pub(super) room: usize,
@@ -32,7 +44,7 @@ pub(super) struct Inbox {
 impl Inbox {
     pub(super) fn new(accepted: Arc<Accepted>, times_each: bool) -> Self {
         Self {
-            jobs: Backlog::new(0),
+            jobs: Jobs::new(0),
             room: 0,
             accepted,
             times_each,

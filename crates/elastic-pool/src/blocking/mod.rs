@@ -1,6 +1,5 @@
 //! The pool for jobs that block: threads that come and go with the load.
 
-mod backlog;
 mod builder;
 mod control;
 mod desk;

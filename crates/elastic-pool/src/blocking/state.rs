@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 
-use super::backlog::{Backlog, Entry};
+use super::inbox::{Entry, Jobs};
 use super::seat::{Phase, Seat, Worker};
 use super::settings::Settings;
 use crate::clock::{NEVER, Nanos};
@@ -22,7 +22,7 @@ use crate::sync::Parker;
 pub(crate) struct State {
     pub(super) settings: Settings,
     /// What workers fetch. What is submitted lies in the inbox until this is empty.
-    pub(super) outbox: Backlog,
+    pub(super) outbox: Jobs,
     /// The one that fell asleep last is woken first, so that the others can time out.
     pub(super) sleepers: Vec<Arc<Seat>>,
     /// All threads, also those that are being started.
@@ -84,7 +84,7 @@ impl State {
     pub(super) fn new(settings: Settings, is_controlled: bool) -> Self {
         Self {
             settings,
-            outbox: Backlog::new(1),
+            outbox: Jobs::new(1),
             sleepers: Vec::new(),
             workers: 0,
             busy: 0,

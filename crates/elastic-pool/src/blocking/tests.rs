@@ -150,7 +150,7 @@ struct Simulation<'a> {
     epoch: Instant,
     refuses: Arc<AtomicBool>,
     started: Arc<AtomicUsize>,
-    workers: Vec<(Worker, Option<super::backlog::Entry>)>,
+    workers: Vec<(Worker, Option<super::inbox::Entry>)>,
     tally: Arc<Tally>,
     handles: HashMap<usize, JobHandle<usize>>,
     submitted: usize,
@@ -314,6 +314,7 @@ impl<'a> Simulation<'a> {
         let mut effects = Effects::default();
         let state = self.pool.guard.shared.desk(&mut effects);
         prop_assert!(state.waiting() <= QUEUE);
+        prop_assert!(state.most() > 0, "there may be one, whatever is said");
         if state.most() < state.settings.max {
             self.reached.limited.fetch_add(1, Ordering::SeqCst);
         }
@@ -516,6 +517,46 @@ fn growth(builder: impl FnOnce(Builder) -> Builder, arrivals: &[u64]) -> Vec<usi
         grown.push(pool.metrics().workers);
     }
     grown
+}
+
+/// Says what the test says.
+struct Told(Arc<AtomicUsize>);
+
+impl Controller for Told {
+    fn limit(&mut self, _: Duration, _: &Window) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[test]
+fn one_worker_comes_though_the_controller_wants_none() {
+    let nobody = Told(Arc::new(AtomicUsize::new(0)));
+    let grown = growth(|it| it.controller(nobody), &[1]);
+    assert!(grown.iter().all(|workers| *workers == 1), "{grown:?}");
+}
+
+#[test]
+fn who_sleeps_leaves_at_once_when_the_controller_wants_fewer() {
+    let told = Arc::new(AtomicUsize::new(2));
+    let pool = Pool::builder()
+        .workers(0..=2)
+        .controller(Told(Arc::clone(&told)))
+        .clock(Clock::stopped(Instant::now(), &Arc::new(AtomicU64::new(1))))
+        .start_with(|_, _| Ok(()))
+        .build()
+        .expect("the settings are in range");
+    let shared = &pool.guard.shared;
+    for _ in 0..2 {
+        pool.execute(|| ()).expect("there is room");
+    }
+    let mut workers = [Worker::new(), Worker::new()];
+    let mut turns = || workers.each_mut().map(|worker| shared.turn(worker));
+    // Each runs a job, looks for another one and falls asleep.
+    (0..3).for_each(|_| drop(turns()));
+    assert!(matches!(turns(), [Turn::Sleep { .. }, Turn::Sleep { .. }]));
+    told.store(1, Ordering::SeqCst);
+    consult(shared);
+    assert!(matches!(turns(), [Turn::Leave, Turn::Look { .. }]));
 }
 
 proptest! {

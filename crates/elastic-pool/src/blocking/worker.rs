@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use super::backlog::Entry;
+use super::inbox::Entry;
 use super::seat::Worker;
 use super::shared::Shared;
 use super::state::Turn;

@@ -54,7 +54,8 @@ impl Builder {
         self
     }
 
-    /// Builds the pool. Its jobs run in the tokio runtime of the caller.
+    /// Builds the pool. Its jobs run in the tokio runtime of the caller, whose timers deadlines and a
+    /// shutdown need: see `enable_time` of tokio's builder.
     ///
     /// # Errors
     ///

@@ -1,7 +1,5 @@
 //! What the pool's handles, its tasks and its jobs' handles share.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -11,12 +9,13 @@ use tokio::time::{Instant, timeout_at};
 
 use super::drive::Task;
 use super::runner::Runner;
+use crate::backlog::Backlog;
 use crate::clock::{Clock, Nanos};
-use crate::job::{CancelReason, Host, Log, Runnable, Tally};
+use crate::job::{CancelReason, Host, Log, Runnable, Tally, contain, discard};
 use crate::metrics::Timings;
 use crate::observer::Watch;
-use crate::queue::{Key, Queue};
-use crate::sync::Mutex;
+use crate::queue::Key;
+use crate::sync::{Mutex, MutexGuard};
 
 /// Jobs that are accepted and timed: one in so many stands for the others, unless there is an
 /// observer.
@@ -27,8 +26,8 @@ pub(super) struct Shared {
     /// A permit for each job that runs or waits: so submissions wait in the order of their arrival.
     pub(super) room: Semaphore,
     pub(super) drained: Notify,
-    /// An earlier deadline than the one that is slept for.
-    sooner: Notify,
+    /// The timekeeper is to look again: for an earlier deadline, or because there is nothing left.
+    look: Notify,
     pub(super) runtime: Handle,
     pub(super) tally: Tally,
     pub(super) timings: Timings,
@@ -39,12 +38,12 @@ pub(super) struct Shared {
 pub(super) struct State {
     pub(super) limit: usize,
     pub(super) running: usize,
-    pub(super) queue: Queue<Entry>,
-    deadlines: BinaryHeap<Reverse<(Instant, Key)>>,
-    has_keeper: bool,
+    pub(super) queue: Backlog<Entry, Instant>,
+    /// What the timekeeper sleeps until. `None` without one.
+    keeper: Option<Instant>,
     /// Permits that are to go when they come back: when the limit became smaller, submissions that
     /// were not in the queue yet had them.
-    pub(super) owed: usize,
+    owed: usize,
     pub(super) accepted: u64,
     pub(super) is_closed: bool,
 }
@@ -63,16 +62,15 @@ impl Shared {
             state: Mutex::new(State {
                 limit,
                 running: 0,
-                queue: Queue::new(0),
-                deadlines: BinaryHeap::new(),
-                has_keeper: false,
+                queue: Backlog::new(0),
+                keeper: None,
                 owed: 0,
                 accepted: 0,
                 is_closed: false,
             }),
             room: Semaphore::new(limit + queue),
             drained: Notify::new(),
-            sooner: Notify::new(),
+            look: Notify::new(),
             runtime,
             tally: Tally::default(),
             timings: Timings::default(),
@@ -108,25 +106,23 @@ impl Shared {
             self.runtime.spawn(Runner::new(Arc::clone(self), entry));
             return Ok(None);
         }
-        let key = state.queue.push_back(entry);
+        let key = state.queue.push(entry);
         if let Some(deadline) = deadline {
             self.expire_at(state, deadline, key);
         }
         Ok(Some(key))
     }
 
-    fn expire_at(
-        self: &Arc<Self>,
-        mut state: crate::sync::MutexGuard<'_, State>,
-        deadline: Instant,
-        key: Key,
-    ) {
-        state.deadlines.push(Reverse((deadline, key)));
-        let is_started = state.has_keeper;
-        state.has_keeper = true;
+    fn expire_at(self: &Arc<Self>, mut state: MutexGuard<'_, State>, deadline: Instant, key: Key) {
+        state.queue.expire_at(deadline, key);
+        let keeper = state.keeper;
+        if keeper.is_some_and(|until| until <= deadline) {
+            return;
+        }
+        state.keeper = Some(deadline);
         drop(state);
-        if is_started {
-            self.sooner.notify_one();
+        if keeper.is_some() {
+            self.look.notify_one();
         } else {
             self.runtime.spawn(keep(Arc::clone(self)));
         }
@@ -135,17 +131,21 @@ impl Shared {
     /// A job has ended. What is the next one?
     pub(super) fn next(&self) -> Option<Entry> {
         let mut state = self.state.lock();
-        let next = if state.running > state.limit {
-            // Its permit goes with it, because the limit has become smaller.
-            None
+        if state.queue.has_deadlines() {
+            drop(state);
+            self.expire();
+            state = self.state.lock();
+        }
+        // If the limit has become smaller, the job's permit goes with it.
+        let (next, permits) = if state.running > state.limit {
+            (None, 0)
         } else {
-            self.release(&mut state, 1);
-            state.queue.pop_front()
+            (state.queue.pop(), 1)
         };
         if next.is_none() {
             state.running -= 1;
-            self.tell_drained(&state);
         }
+        self.leave(state, permits);
         next
     }
 
@@ -157,28 +157,36 @@ impl Shared {
         let after = limit.max(state.running);
         state.limit = limit;
         if after >= before {
-            self.release(&mut state, after - before);
+            self.leave(state, after - before);
         } else {
             let forgotten = self.room.forget_permits(before - after);
             state.owed += before - after - forgotten;
         }
     }
 
-    /// Gives permits back, but for those that are owed.
-    pub(super) fn release(&self, state: &mut State, permits: usize) {
+    /// Gives permits back, but for those that are owed, and says if that was the end. Those who wait
+    /// for either are woken outside of the lock: a waker is the caller's code.
+    pub(super) fn leave(&self, mut state: MutexGuard<'_, State>, permits: usize) {
         let kept = permits.min(state.owed);
         state.owed -= kept;
-        self.room.add_permits(permits - kept);
+        let is_drained = state.is_drained();
+        drop(state);
+        contain(|| self.room.add_permits(permits - kept));
+        if is_drained {
+            contain(|| self.drained.notify_waiters());
+            self.look.notify_one();
+        }
     }
 
     /// Starts tasks for jobs that wait, as many as there may be.
     pub(super) fn start_waiting(self: &Arc<Self>) {
+        self.expire();
         loop {
             let mut state = self.state.lock();
             if state.running >= state.limit {
                 return;
             }
-            let Some(entry) = state.queue.pop_front() else {
+            let Some(entry) = state.queue.pop() else {
                 return;
             };
             state.running += 1;
@@ -187,17 +195,11 @@ impl Shared {
         }
     }
 
-    pub(super) fn tell_drained(&self, state: &State) {
-        if state.is_drained() {
-            self.drained.notify_waiters();
-        }
-    }
-
     pub(super) fn close(&self) {
         let mut state = self.state.lock();
         state.is_closed = true;
-        self.room.close();
-        self.tell_drained(&state);
+        self.leave(state, 0);
+        contain(|| self.room.close());
     }
 
     /// The runtime is gone: nothing that waits will run.
@@ -206,7 +208,7 @@ impl Shared {
         self.state.lock().running -= 1;
         // One by one: what a job does when it is dropped is the caller's code.
         loop {
-            let entry = self.state.lock().queue.pop_front();
+            let entry = self.state.lock().queue.pop();
             let Some(mut entry) = entry else {
                 break;
             };
@@ -215,32 +217,31 @@ impl Shared {
                 .as_mut()
                 .give_up(CancelReason::Shutdown, &self.log());
         }
-        self.tell_drained(&self.state.lock());
+        self.leave(self.state.lock(), 0);
     }
 
-    /// Cancels what is too late, and says when to look again.
-    fn expire(&self) -> Option<Instant> {
-        let now = Instant::now();
+    /// Cancels what is too late.
+    fn expire(&self) {
         loop {
             let mut state = self.state.lock();
-            let Some(Reverse((deadline, key))) = state.deadlines.peek().copied() else {
-                state.has_keeper = false;
-                return None;
-            };
-            if now < deadline && state.queue.contains(key) {
-                return Some(deadline);
+            if !state.queue.has_deadlines() {
+                return;
             }
-            state.deadlines.pop();
-            let Some(mut entry) = state.queue.remove(key) else {
-                continue;
+            let Some(mut entry) = state.queue.expired(Instant::now()) else {
+                return;
             };
-            self.release(&mut state, 1);
-            self.tell_drained(&state);
-            drop(state);
+            self.leave(state, 1);
             let log = self.log();
             let task = entry.task.as_mut();
             task.give_up(CancelReason::DeadlineExceeded, &log);
         }
+    }
+
+    /// Says when the timekeeper is to look again: `None` to leave.
+    fn alarm(&self) -> Option<Instant> {
+        let mut state = self.state.lock();
+        state.keeper = state.queue.earliest();
+        state.keeper
     }
 
     pub(super) fn log(&self) -> Log<'_> {
@@ -260,9 +261,13 @@ impl State {
 
 /// Ends jobs when their deadlines pass, for as long as any that waits has one.
 async fn keep(shared: Arc<Shared>) {
-    while let Some(deadline) = shared.expire() {
+    loop {
+        shared.expire();
+        let Some(deadline) = shared.alarm() else {
+            return;
+        };
         // Whichever of the two it was, it looks again.
-        let _elapsed = timeout_at(deadline, shared.sooner.notified()).await;
+        let _elapsed = timeout_at(deadline, shared.look.notified()).await;
     }
 }
 
@@ -272,12 +277,9 @@ impl Host for Shared {
         if let Some(key) = key.filter(|_| cancelled) {
             let mut state = self.state.lock();
             let removed = state.queue.remove(key);
-            if removed.is_some() {
-                self.release(&mut state, 1);
-                self.tell_drained(&state);
-            }
-            drop(state);
-            crate::job::discard(removed);
+            let permits = usize::from(removed.is_some());
+            self.leave(state, permits);
+            discard(removed);
         }
         cancelled
     }

@@ -53,13 +53,13 @@ async fn drained(shared: &Shared) {
         if shared.state.lock().is_drained() {
             return;
         }
-        poll_fn(|cx| told.as_mut().poll(cx)).await;
+        told.await;
     }
 }
 
 fn take_unstarted(shared: &Arc<Shared>, unstarted: &mut Vec<Unstarted>) {
     loop {
-        let entry = shared.state.lock().queue.pop_front();
+        let entry = shared.state.lock().queue.pop();
         let Some(entry) = entry else {
             break;
         };
@@ -73,7 +73,7 @@ fn take_unstarted(shared: &Arc<Shared>, unstarted: &mut Vec<Unstarted>) {
             }));
         }
     }
-    shared.tell_drained(&shared.state.lock());
+    shared.leave(shared.state.lock(), 0);
 }
 
 /// A job that its pool has handed back.

@@ -153,7 +153,7 @@ where
     fn enter(self) -> Result<JobHandle<F::Output>, SubmitError<F>> {
         let shared = &self.pool.guard.shared;
         if self.deadline.is_some_and(|it| it <= Instant::now()) {
-            shared.release(&mut shared.state.lock(), 1);
+            shared.leave(shared.state.lock(), 1);
             return Err(refuse(shared, SubmitErrorKind::DeadlinePassed, self.job));
         }
         let cell = Arc::new(Cell::new(super::drive::Ticket));

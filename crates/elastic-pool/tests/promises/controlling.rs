@@ -1,11 +1,13 @@
 //! What a controller says, and what follows.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
 
 use elastic_pool::blocking::Pool;
-use elastic_pool::{Controller, Window};
+use elastic_pool::{Controller, JobHandle, Window};
 
 use crate::{Blocker, Result, eventually};
 
@@ -23,6 +25,12 @@ impl Controller for Told {
     }
 }
 
+/// A broken promise fails and does not hang.
+fn in_time(job: JobHandle<()>) -> Result {
+    let ended = job.join_deadline(Instant::now() + Duration::from_secs(10));
+    Ok(ended.map_err(|_| "nobody runs it")??)
+}
+
 #[test]
 fn a_controller_moves_the_limit_though_no_job_comes_or_ends() -> Result {
     let told = Arc::new(AtomicUsize::new(2));
@@ -34,14 +42,14 @@ fn a_controller_moves_the_limit_though_no_job_comes_or_ends() -> Result {
     let third = pool.try_submit(|| ())?;
     assert_eq!(pool.metrics().workers, 2);
     told.store(3, Ordering::SeqCst);
-    third.join()?;
+    in_time(third)?;
     assert_eq!(pool.metrics().workers, 3);
     told.store(0, Ordering::SeqCst);
     eventually("who is idle leaves", || pool.metrics().workers == 2);
     first.into_iter().for_each(Blocker::end);
     // Whatever it says, one stays to run what comes.
     eventually("the others leave", || pool.metrics().workers <= 1);
-    pool.try_submit(|| ())?.join()?;
+    in_time(pool.try_submit(|| ())?)?;
     assert!(pool.metrics().workers <= 1);
     Ok(())
 }
@@ -100,6 +108,102 @@ fn a_controller_that_panics_harms_no_job_and_is_not_asked_again() -> Result {
     assert_eq!(pool.metrics().workers, 4);
     blockers.into_iter().for_each(Blocker::end);
     Ok(())
+}
+
+/// Panics while it is wanted once more: it submits to its own pool.
+struct PanicsInDemand(Arc<Mutex<Option<Pool>>>, Arc<AtomicUsize>);
+
+impl Controller for PanicsInDemand {
+    fn limit(&mut self, _: Duration, _: &Window) -> usize {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        let pool = self.0.lock().expect("it panics later").take();
+        if let Some(pool) = pool {
+            pool.execute(|| ()).expect("there is room");
+            panic!("as it was told");
+        }
+        usize::MAX
+    }
+}
+
+#[test]
+fn a_controller_that_panics_is_not_asked_again_by_who_waited_for_its_answer() -> Result {
+    let (own, asked) = (Arc::default(), Arc::new(AtomicUsize::new(0)));
+    let controller = PanicsInDemand(Arc::clone(&own), Arc::clone(&asked));
+    let pool = Pool::builder()
+        .workers(0..=1)
+        .controller(controller)
+        .build()?;
+    *own.lock().expect("nobody panics here") = Some(pool.clone());
+    pool.try_submit(|| ())?.join()?;
+    assert!(pool.metrics().controller_panicked);
+    for _ in 0..10 {
+        pool.try_submit(|| ())?.join()?;
+    }
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    Ok(())
+}
+
+/// Has another thread submit a job each time the test's own thread asks it, as under a heavy load.
+struct InDemand {
+    /// `false` for the end.
+    asks: Sender<bool>,
+    done: Receiver<()>,
+    by: ThreadId,
+    /// How often that thread has asked, and how often others.
+    asked: Arc<[AtomicUsize; 2]>,
+}
+
+impl Controller for InDemand {
+    fn limit(&mut self, _: Duration, _: &Window) -> usize {
+        let is_other = thread::current().id() != self.by;
+        let asked = self.asked[usize::from(is_other)].fetch_add(1, Ordering::SeqCst);
+        if !is_other && asked < 100 {
+            self.asks.send(true).expect("the other one lives");
+            self.done.recv().expect("the other one lives");
+        }
+        usize::MAX
+    }
+}
+
+#[test]
+fn who_asks_the_controller_does_not_ask_for_others_for_ever() -> Result {
+    let ((asks, asked_for), (submitted, done)) = (channel(), channel());
+    let end = Sender::clone(&asks);
+    let asked = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+    let controller = InDemand {
+        asks,
+        done,
+        by: thread::current().id(),
+        asked: Arc::clone(&asked),
+    };
+    let pool = Pool::builder()
+        .workers(1..=1)
+        .controller(controller)
+        .build()?;
+    let others = pool.clone();
+    let other = thread::spawn(move || {
+        while asked_for.recv() == Ok(true) {
+            others.execute(|| ()).expect("there is room");
+            submitted.send(()).expect("it waits for this");
+        }
+    });
+    let count = |who: usize| asked[who].load(Ordering::SeqCst);
+    let mut before = count(1);
+    // Afterwards the submissions are all that happens.
+    let blocker = Blocker::start(&pool);
+    // Whoever asks at the moment may ask for this thread too.
+    for _ in 0..100 {
+        if count(0) > 0 {
+            break;
+        }
+        before = count(1);
+        pool.execute(|| ())?;
+    }
+    assert!((1..10).contains(&count(0)), "{asked:?}");
+    eventually("the last submission is told too", || count(1) > before);
+    blocker.end();
+    end.send(false)?;
+    Ok(other.join().map_err(|_| "the other one panicked")?)
 }
 
 #[test]

@@ -46,7 +46,8 @@ impl Blocker {
                 let _open = closed.recv();
             })
             .expect("there is room");
-        begins.recv().expect("it begins");
+        let bound = Duration::from_secs(60);
+        begins.recv_timeout(bound).expect("it begins");
         Self { handle, gate }
     }
 
