@@ -74,18 +74,25 @@ pub(crate) fn fault(fault: &Fault) {
     let _ = fault;
 }
 
-/// `ratelimit_breaker_open`: how many are, since a cluster has several; and a warning at the first and a notice at the last moment.
+/// `ratelimit_breaker_open`: how many are, since a cluster has several; and a warning when one opens
+/// and a notice when it closes.
 #[cfg(feature = "redis")]
 pub(crate) fn breaker(is_open: bool) {
-    #[cfg(feature = "metrics")]
-    metrics::gauge!("ratelimit_breaker_open").increment(if is_open { 1.0 } else { -1.0 });
+    open_breakers(if is_open { 1.0 } else { -1.0 });
     #[cfg(feature = "tracing")]
     if is_open {
         tracing::warn!("the rate limit store is not asked for a while: it fails");
     } else {
         tracing::info!("the rate limit store is back");
     }
-    let _ = is_open;
+}
+
+/// `ratelimit_breaker_open`, also when one goes that is open.
+#[cfg(feature = "redis")]
+pub(crate) fn open_breakers(change: f64) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!("ratelimit_breaker_open").increment(change);
+    let _ = change;
 }
 
 /// `ratelimit_connections_total`

@@ -17,8 +17,9 @@ const SLOTS: u16 = 256;
 /// A part of the store that may fail by itself: all of a single server, or some slots of a cluster.
 pub(super) struct Lane {
     breaker: Arc<Breaker>,
-    /// For orders of one limit, and for those of several.
-    coalescers: [Option<Arc<Coalescer>>; 2],
+    coalescer: Option<Arc<Coalescer>>,
+    /// For orders of several limits, if these have one of their own.
+    of_several: Option<Arc<Coalescer>>,
 }
 
 /// All parts of a store.
@@ -34,16 +35,12 @@ impl Lanes {
         let is_cluster = store.slots() > 0;
         let lane = |_| {
             let breaker = Arc::new(Breaker::new(Instant::now()));
-            let one = coalescer(&breaker);
             // While a slot moves to another node, its keys are on both sides, and several of them
             // have to wait until they are together. Those who ask for one do not wait for these.
-            let several = if is_cluster {
-                coalescer(&breaker)
-            } else {
-                one.clone()
-            };
+            let of_several = is_cluster.then(|| coalescer(&breaker)).flatten();
             Lane {
-                coalescers: [one, several],
+                coalescer: coalescer(&breaker),
+                of_several,
                 breaker,
             }
         };
@@ -75,15 +72,14 @@ impl fmt::Debug for Lanes {
 
 impl Lane {
     fn waiting(&self) -> usize {
-        let [one, several] = self.coalescers.each_ref().map(Option::as_ref);
-        let is_another = |several: &&Arc<_>| one.is_none_or(|one| !Arc::ptr_eq(one, several));
-        let all = one.into_iter().chain(several.filter(is_another));
+        let all = self.coalescer.iter().chain(&self.of_several);
         all.map(|coalescer| coalescer.waiting()).sum()
     }
 
     /// For orders of so many limits.
     pub(super) fn coalescer(&self, limits: usize) -> Option<&Arc<Coalescer>> {
-        self.coalescers[usize::from(limits > 1)].as_ref()
+        let of_several = self.of_several.as_ref().filter(|_| limits > 1);
+        of_several.or(self.coalescer.as_ref())
     }
 
     /// To ask the store with, unless the breaker says that it would be in vain: until `bound` is

@@ -542,5 +542,6 @@ async fn a_cluster_without_a_node_is_told_without_connecting() {
     ] {
         let fault = RedisStore::cluster(urls).expect_err("it is none");
         assert_eq!(fault.kind(), FaultKind::InvalidUrl, "{urls:?}");
+        assert!(std::error::Error::source(&fault).is_some(), "{urls:?}");
     }
 }

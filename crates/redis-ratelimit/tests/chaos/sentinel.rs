@@ -1,5 +1,6 @@
 //! Rows about a primary that sentinels watch over.
 
+use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -168,6 +169,16 @@ fn run(server: &Redis, command: &str) {
     command.exec(&mut connection).expect("a plain command");
 }
 
+async fn why_unreachable(store: &RedisStore) -> String {
+    let fault = store.ping().await.expect_err("there is no such primary");
+    assert_eq!(
+        (fault.kind(), fault.applied()),
+        (FaultKind::Unreachable, Applied::No)
+    );
+    let cause = fault.source().expect("a cause");
+    cause.to_string()
+}
+
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn a_replica_is_not_taken_for_the_primary_whatever_a_sentinel_says() {
@@ -176,14 +187,7 @@ async fn a_replica_is_not_taken_for_the_primary_whatever_a_sentinel_says() {
     run(&new, &follow(&old));
     let sentinel = Fake::start(new.addr());
     let store = RedisStore::sentinel([&sentinel.url], "primary").expect("a URL");
-    let fault = store.ping().await.expect_err("it is a replica");
-    assert_eq!(
-        (fault.kind(), fault.applied()),
-        (FaultKind::Unreachable, Applied::No)
-    );
-    let cause = std::error::Error::source(&fault)
-        .expect("a cause")
-        .to_string();
+    let cause = why_unreachable(&store).await;
     assert!(cause.contains("name a replica"), "{cause}");
 
     let (limiter, policy) = (limiter(&store), policy(1_000_000));
@@ -208,14 +212,7 @@ async fn a_replica_is_not_taken_for_the_primary_whatever_a_sentinel_says() {
 async fn sentinels_that_do_not_know_the_name_are_named_as_the_cause() {
     let servers = Sentinel::start(&[]).expect("servers");
     let store = RedisStore::sentinel(servers.urls(), "nobody").expect("URLs");
-    let fault = store.ping().await.expect_err("there is no such primary");
-    assert_eq!(
-        (fault.kind(), fault.applied()),
-        (FaultKind::Unreachable, Applied::No)
-    );
-    let cause = std::error::Error::source(&fault)
-        .expect("a cause")
-        .to_string();
+    let cause = why_unreachable(&store).await;
     assert!(cause.contains("sentinels know no primary"), "{cause}");
 }
 
@@ -232,5 +229,6 @@ async fn sentinels_that_are_none_are_told_without_connecting() {
     ] {
         let fault: Fault = RedisStore::sentinel(urls, primary).expect_err(primary);
         assert_eq!(fault.kind(), FaultKind::InvalidUrl, "{urls:?} {primary}");
+        assert!(fault.source().is_some(), "{urls:?} {primary}");
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! As long as few calls are on their way, each order makes one of its own and pays nothing for
 //! this. The others wait in a queue. When a call comes back, those that wait for the same rules
-//! (and in a cluster for the same slot) go together, in the order in which they came: the script decides on them one after the other,
-//! so the outcome is that of as many calls.
+//! (and in a cluster for the same slot) go together, in the order in which they came: the script
+//! decides on them one after the other, so the outcome is that of as many calls.
 
 mod queue;
 mod turn;

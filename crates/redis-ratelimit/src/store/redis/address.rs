@@ -7,7 +7,7 @@ use std::sync::Arc;
 use redis::{ConnectionAddr, ConnectionInfo};
 
 /// Where a server listens.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Address {
     host: Arc<str>,
     port: u16,

@@ -130,6 +130,15 @@ impl Breaker {
     }
 }
 
+impl Drop for Breaker {
+    /// Who waits for it to close would wait for ever.
+    fn drop(&mut self) {
+        if self.is_open() {
+            observe::open_breakers(-1.0);
+        }
+    }
+}
+
 impl State {
     fn open(&mut self, now: Instant) {
         // From 80 % to 120 %, so that a fleet does not come back as one.
@@ -244,6 +253,55 @@ mod tests {
         assert_eq!(breaker.pass(now), Pass::RefuseAndProbe);
         breaker.probed(now, true);
         assert_eq!(breaker.pass(now), Pass::Ask);
+    }
+
+    /// Of gauges there is the one.
+    #[cfg(feature = "metrics")]
+    mod gauge {
+        use std::sync::Arc;
+        use std::sync::atomic::AtomicU64;
+
+        use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, SharedString, Unit};
+
+        /// The bits of a float.
+        #[derive(Default)]
+        pub(super) struct Recorder(pub(super) Arc<AtomicU64>);
+
+        impl metrics::Recorder for Recorder {
+            fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+            fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+            fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+            fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+                Counter::noop()
+            }
+            fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+                Gauge::from_arc(Arc::clone(&self.0))
+            }
+            fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+                Histogram::noop()
+            }
+        }
+    }
+
+    #[cfg(feature = "metrics")]
+    #[test]
+    fn the_gauge_counts_the_breakers_that_are_open_and_still_there() {
+        let recorder = gauge::Recorder::default();
+        // ORDERING: Relaxed. All of this is one thread.
+        let count = || f64::from_bits(recorder.0.load(std::sync::atomic::Ordering::Relaxed));
+        metrics::with_local_recorder(&recorder, || {
+            let now = Instant::now();
+            let [closed, back, gone] = [(); 3].map(|()| Arc::new(Breaker::new(now)));
+            (0..4).for_each(|_| closed.failed(now));
+            (0..9).for_each(|_| back.failed(now));
+            (0..9).for_each(|_| gone.failed(now));
+            assert_eq!(count().to_bits(), 2.0_f64.to_bits());
+            Probe::of(&back).succeeded();
+            drop(Probe::of(&gone));
+            assert_eq!(count().to_bits(), 1.0_f64.to_bits());
+            drop((closed, back, gone));
+            assert_eq!(count().to_bits(), 0.0_f64.to_bits());
+        });
     }
 
     #[test]

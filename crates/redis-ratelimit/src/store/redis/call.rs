@@ -52,6 +52,8 @@ pub(super) struct To<'a> {
 
 /// What is sent.
 pub(super) enum Request {
+    /// Who gets it answers, whatever slots it serves.
+    Ping(Cmd),
     Command(Cmd),
     Script(Call),
 }
@@ -60,14 +62,14 @@ impl Request {
     /// For a server that knows the script, if it is one.
     fn command(&self) -> &Cmd {
         match self {
-            Self::Command(command) => command,
+            Self::Ping(command) | Self::Command(command) => command,
             Self::Script(call) => call.by_sha(),
         }
     }
 
     fn source(&self) -> Option<Self> {
         match self {
-            Self::Command(_) => None,
+            Self::Ping(_) | Self::Command(_) => None,
             Self::Script(call) => Some(Self::Command(call.by_source())),
         }
     }
@@ -98,7 +100,7 @@ async fn attempts(to: To<'_>, mut request: Request, budget: &Budget) -> Result<V
         let asked_at = under_way.started;
         let error = match under_way.answer(request.command(), asks.is_some()).await {
             Ok(value) => {
-                if asks.is_none() {
+                if asks.is_none() && !matches!(request, Request::Ping(_)) {
                     to.servers.served(to.slot, &guard, asked_at);
                 }
                 return Ok(value);

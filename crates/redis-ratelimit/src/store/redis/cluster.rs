@@ -57,6 +57,8 @@ struct Nodes {
 struct Look {
     /// It may wait for its time.
     is_under_way: bool,
+    /// How many have ended.
+    ended: u64,
     next: Instant,
     /// After the next one, if that finds nothing new.
     pause: Duration,
@@ -68,6 +70,7 @@ impl Cluster {
     pub(super) fn new(example: ConnectionInfo, seeds: Vec<Address>, losses: &Arc<Losses>) -> Self {
         let (look, _) = watch::channel(Look {
             is_under_way: false,
+            ended: 0,
             next: Instant::now(),
             pause: FIRST_PAUSE,
             cause: None,
@@ -180,9 +183,11 @@ impl Cluster {
     /// Waits for a look that is under way, or for the next one.
     async fn looked(self: &Arc<Self>) -> Look {
         let mut look = self.look.subscribe();
+        let ended = look.borrow().ended;
         self.look_again();
-        // This cluster has the sender, so the channel is not closed.
-        let seen = look.wait_for(|look| !look.is_under_way).await;
+        // Not until none is under way: the next one may begin at once. This cluster has the sender,
+        // so the channel is not closed.
+        let seen = look.wait_for(|look| look.ended != ended).await;
         seen.map_or_else(|_| self.look.borrow().clone(), |look| look.clone())
     }
 
@@ -197,10 +202,9 @@ impl Cluster {
     /// Some of those that may know, each with the connection to it.
     fn some(&self) -> Vec<(Address, Guard)> {
         let mut nodes = self.nodes();
-        let known = nodes.owners.nodes().into_iter().chain(&self.seeds);
-        let mut known: Vec<_> = known.cloned().collect();
-        known.sort();
-        known.dedup();
+        let mut known = nodes.owners.nodes();
+        known.extend(&self.seeds);
+        let mut known: Vec<_> = known.into_iter().cloned().collect();
         let chance = RandomState::new();
         known.sort_by_cached_key(|address| chance.hash_one(address));
         known.truncate(ASKED_AT_ONCE);
@@ -256,7 +260,9 @@ impl Attempt {
         }
         let cluster = Arc::clone(&self.cluster);
         drop(self);
-        if cluster.nodes().owners.is_suspicious() {
+        // Nobody else who has it: nobody wants to know.
+        let is_in_use = Arc::strong_count(&cluster) > 1;
+        if is_in_use && cluster.nodes().owners.is_suspicious() {
             cluster.look_again();
         }
     }
@@ -293,6 +299,7 @@ impl Drop for Attempt {
                 look.pause
             };
             look.is_under_way = false;
+            look.ended += 1;
             look.next = now + pause + jitter(pause / 2);
             look.pause = (2 * pause).min(LONGEST_PAUSE);
             look.cause = self.cause.take();
@@ -312,9 +319,15 @@ async fn ask(address: Address, guard: Guard) -> RedisResult<Vec<Shard>> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+
     use redis::{IntoConnectionInfo, parse_redis_value};
+    use tokio::time::sleep;
 
     use super::*;
+    use crate::store::redis::RedisStore;
+    use crate::store::redis::servers::Servers;
 
     /// In front of which nobody listens.
     fn nowhere() -> Arc<Cluster> {
@@ -339,6 +352,77 @@ mod tests {
         // For a time nobody had a reason to.
         tokio::time::advance(ms(10_000)).await;
         looks(&[100, 200]).await;
+    }
+
+    /// It has just been served by a node that none has told of.
+    fn suspicious() -> Arc<Cluster> {
+        let cluster = nowhere();
+        for port in [1, 2] {
+            let node = Address::new("127.0.0.1", port);
+            cluster.nodes().owners.served(7, &node, Instant::now());
+        }
+        cluster
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_of_a_look_is_seen_also_if_the_next_one_begins_at_once() {
+        let cluster = suspicious();
+        for _ in 0..3 {
+            let look = timeout(2 * LONGEST_PAUSE, cluster.looked()).await;
+            look.expect("it has ended");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_not_looked_any_more_when_nobody_has_the_cluster() {
+        let cluster = suspicious();
+        cluster.look_again();
+        let is_there = Arc::downgrade(&cluster);
+        drop(cluster);
+        let gone = async {
+            while is_there.strong_count() > 0 {
+                sleep(FIRST_PAUSE).await;
+            }
+        };
+        timeout(4 * LONGEST_PAUSE, gone).await.expect("it is gone");
+    }
+
+    /// Says so to everything that is one. It ends with the test's process.
+    fn pong() -> Address {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("it is bound").port();
+        std::thread::spawn(move || {
+            for mut client in listener.incoming().flatten() {
+                std::thread::spawn(move || -> std::io::Result<()> {
+                    for line in BufReader::new(client.try_clone()?).lines() {
+                        if matches!(&*line?, "CLIENT" | "INFO" | "PING") {
+                            client.write_all(b"+PONG\r\n")?;
+                        }
+                    }
+                    Ok(())
+                });
+            }
+        });
+        Address::new("127.0.0.1", port)
+    }
+
+    #[tokio::test]
+    async fn who_answers_a_ping_need_not_serve_the_slot() {
+        let cluster = nowhere();
+        cluster.nodes().owners.moved(7, pong());
+        let store = RedisStore {
+            servers: Servers::Cluster(Arc::clone(&cluster)),
+            losses: Arc::default(),
+            namespace: "rl".into(),
+            address: "".into(),
+        };
+        let deadline = Instant::now() + LOOK_BOUND;
+        store.ping_until(Some(7), deadline).await.expect("a pong");
+        let has_another = {
+            let other = &cluster.seeds[0];
+            cluster.nodes().owners.served(7, other, Instant::now())
+        };
+        assert!(!has_another, "served it before");
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-#[cfg(feature = "cluster")]
+#[cfg(any(feature = "cluster", feature = "sentinel"))]
 use redis::ErrorKind;
 use redis::io::tcp::TcpSettings;
 use redis::{Client, ConnectionInfo, IntoConnectionInfo, RedisError};
@@ -189,5 +189,6 @@ fn invalid(error: RedisError) -> Fault {
 
 #[cfg(any(feature = "cluster", feature = "sentinel"))]
 fn no_url() -> Fault {
-    Fault::new(FaultKind::InvalidUrl, Applied::No)
+    let kind = ErrorKind::InvalidClientConfig;
+    invalid((kind, "at least one URL is needed, and a host in each").into())
 }

@@ -156,6 +156,8 @@ impl Guard {
                     silences: Arc::default(),
                 }));
                 observe::connected();
+                // Over: the next one may begin while it is asked who the server is.
+                drop(attempt);
                 // It holds the connection, so it must come to an end also if nobody answers.
                 let _ = timeout(CONNECT_BOUND, self.inner.identity.note(connection)).await;
             }
@@ -261,4 +263,56 @@ async fn within_the_bound<T>(connecting: impl Future<Output = RedisResult<T>>) -
 pub(super) fn jitter(most: Duration) -> Duration {
     let chance = RandomState::new().hash_one(0) % 1_000;
     most * u32::try_from(chance).expect("below 1000") / 1_000
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    use redis::{ConnectionInfo, IntoConnectionInfo};
+
+    use super::*;
+
+    /// Greets, and says nothing more.
+    fn greet(mut client: TcpStream) -> std::io::Result<()> {
+        for line in BufReader::new(client.try_clone()?).lines() {
+            match &*line? {
+                "INFO" => break,
+                "CLIENT" => client.write_all(b"+OK\r\n")?,
+                _ => {}
+            }
+        }
+        std::thread::sleep(10 * CONNECT_BOUND);
+        Ok(())
+    }
+
+    /// Greets who connects first, and is silent to the others. It ends with the test's process.
+    fn server() -> ConnectionInfo {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("redis://{}", listener.local_addr().expect("it is bound"));
+        std::thread::spawn(move || {
+            let mut clients = listener.incoming().flatten();
+            let first = clients.next().expect("a client");
+            std::thread::spawn(move || greet(first));
+            clients.collect::<Vec<_>>()
+        });
+        url.into_connection_info().expect("a URL")
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_say_who_it_is_does_not_end_the_next_attempt() {
+        let guard = Guard::new(Origin::At(server()), &Arc::default());
+        let link = guard.link().await.expect("it was greeted");
+        guard.replace(&link);
+        // It begins while the first connection is asked who serves it, and ends after that.
+        sleep_until(link.next_attempt).await;
+        guard.connect_unless_connecting();
+        let mut status = guard.inner.status.subscribe();
+        assert!(matches!(&*status.borrow_and_update(), Status::Connecting));
+        status.changed().await.expect("the guard has the sender");
+        let status = status.borrow();
+        let has_failed = matches!(&*status, Status::Down { cause: Some(_), .. });
+        assert!(has_failed, "{status:?}");
+    }
 }

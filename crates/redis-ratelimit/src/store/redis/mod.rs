@@ -123,8 +123,8 @@ impl RedisStore {
         slot: Option<u16>,
         deadline: Instant,
     ) -> Result<(), Fault> {
-        let ping = redis::cmd("PING");
-        self.command(slot, ping, &Budget::uncounted(deadline)).await
+        let ping = call::Request::Ping(redis::cmd("PING"));
+        self.send(slot, ping, &Budget::uncounted(deadline)).await
     }
 
     /// How many slots there are: none, unless it is a cluster.
@@ -158,8 +158,8 @@ impl RedisStore {
         Few::of(asks)
     }
 
-    /// Decides on orders for the same rules and of one slot, one after the other, in one call. Each is told its
-    /// outcomes, or that one of its keys is of another type.
+    /// Decides on orders for the same rules and of one slot, one after the other, in one call. Each
+    /// is told its outcomes, or that one of its keys is of another type.
     pub(crate) async fn take(
         &self,
         rules: &[Rule],
@@ -284,8 +284,17 @@ impl RedisStore {
     }
 
     async fn command(&self, slot: Option<u16>, command: Cmd, budget: &Budget) -> Result<(), Fault> {
-        let servers = &self.servers;
         let request = call::Request::Command(command);
+        self.send(slot, request, budget).await
+    }
+
+    async fn send(
+        &self,
+        slot: Option<u16>,
+        request: call::Request,
+        budget: &Budget,
+    ) -> Result<(), Fault> {
+        let servers = &self.servers;
         call::send(To { servers, slot }, request, budget)
             .await
             .map(drop)

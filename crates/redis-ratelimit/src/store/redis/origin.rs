@@ -45,14 +45,19 @@ impl Origin {
         config: &AsyncConnectionConfig,
     ) -> RedisResult<MultiplexedConnection> {
         match self {
-            Self::At(info) => {
-                let client = Client::open(info.clone())?;
-                client
-                    .get_multiplexed_async_connection_with_config(config)
-                    .await
-            }
+            Self::At(info) => connect(info.clone(), config).await,
             #[cfg(feature = "sentinel")]
             Self::Sentinels(sentinels) => sentinels.connect(config).await,
         }
     }
+}
+
+pub(super) async fn connect(
+    info: ConnectionInfo,
+    config: &AsyncConnectionConfig,
+) -> RedisResult<MultiplexedConnection> {
+    let client = Client::open(info)?;
+    client
+        .get_multiplexed_async_connection_with_config(config)
+        .await
 }

@@ -7,12 +7,13 @@
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionInfo, ErrorKind, RedisError, RedisResult,
-    ServerErrorKind, Value,
+    AsyncConnectionConfig, ConnectionInfo, ErrorKind, RedisError, RedisResult, ServerErrorKind,
+    Value,
 };
 use tokio::task::JoinSet;
 
 use super::address::Address;
+use super::origin::connect;
 
 #[derive(Debug)]
 pub(super) struct Sentinels {
@@ -48,11 +49,7 @@ impl Sentinels {
         config: &AsyncConnectionConfig,
     ) -> RedisResult<MultiplexedConnection> {
         let address = self.locate(config).await?;
-        let primary = address.info(&self.primary);
-        let client = Client::open(primary)?;
-        let mut connection = client
-            .get_multiplexed_async_connection_with_config(config)
-            .await?;
+        let mut connection = connect(address.info(&self.primary), config).await?;
         // A sentinel that has not heard of a failover yet still names the old one.
         let role: Vec<Value> = redis::cmd("ROLE").query_async(&mut connection).await?;
         let [Value::BulkString(role), ..] = role.as_slice() else {
@@ -97,9 +94,7 @@ async fn ask(
     name: String,
     config: AsyncConnectionConfig,
 ) -> RedisResult<Address> {
-    let mut connection = Client::open(sentinel)?
-        .get_multiplexed_async_connection_with_config(&config)
-        .await?;
+    let mut connection = connect(sentinel, &config).await?;
     let mut ask = redis::cmd("SENTINEL");
     ask.arg("GET-MASTER-ADDR-BY-NAME").arg(name);
     let address: Option<(String, u16)> = ask.query_async(&mut connection).await?;

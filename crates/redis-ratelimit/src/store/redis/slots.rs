@@ -66,13 +66,16 @@ const fn crc16_table() -> [u16; 256] {
     table
 }
 
-/// The reply to `CLUSTER SLOTS` of a node. `None` if that is none, or nobody serves anything.
+/// The reply to `CLUSTER SLOTS` of a node, in the order of the slots: that of older servers is by
+/// node, and another one at each. `None` if that is none, or nobody serves anything.
 pub(super) fn shards(reply: &Value, node: &Address) -> Option<Vec<Shard>> {
     let Value::Array(ranges) = reply else {
         return None;
     };
     let shards: Option<Vec<_>> = ranges.iter().map(|range| shard(range, node)).collect();
-    shards.filter(|shards| !shards.is_empty())
+    let mut shards = shards.filter(|shards| !shards.is_empty())?;
+    shards.sort_by_key(|shard| *shard.slots.start());
+    Some(shards)
 }
 
 /// The first slot, the last one, the primary, and its replicas as far as they are in step.
@@ -84,10 +87,10 @@ fn shard(range: &Value, node: &Address) -> Option<Shard> {
         return None;
     };
     let number = |slot: &i64| u16::try_from(*slot).ok().filter(|slot| *slot < SLOTS);
-    Some(Shard {
-        slots: number(first)?..=number(last)?,
-        primary: address(primary, node)?,
-    })
+    let slots = number(first)?..=number(last)?;
+    (!slots.is_empty()).then_some(())?;
+    let primary = address(primary, node)?;
+    Some(Shard { slots, primary })
 }
 
 /// Host, port, and more. A node that does not know by which name it was reached gives no host, or
@@ -113,6 +116,7 @@ fn address(value: &Value, node: &Address) -> Option<Address> {
 /// Who serves each slot, as far as is known.
 #[derive(Debug, Default)]
 pub(super) struct Owners {
+    /// In the order of their slots.
     shards: Vec<Shard>,
     /// Of single slots, what was heard since.
     moved: HashMap<u16, Address>,
@@ -136,8 +140,10 @@ impl Owners {
     pub(super) fn of(&self, slot: u16) -> Option<&Address> {
         let heard = self.moved.get(&slot);
         heard.or_else(|| {
-            let shard = self.shards.iter().find(|shard| shard.slots.contains(&slot));
-            shard.map(|shard| &shard.primary)
+            let begun = |shard: &Shard| *shard.slots.start() <= slot;
+            let (begun, _) = self.shards.split_at(self.shards.partition_point(begun));
+            let shard = begun.last()?;
+            shard.slots.contains(&slot).then_some(&shard.primary)
         })
     }
 
@@ -267,6 +273,12 @@ mod tests {
             shards(&Value::Array(vec![known.clone()]), &at(9)),
             Some(vec![served_by(0, 5, 1)])
         );
+        // By node, and not by slot, as servers before Redis 7 tell it.
+        let other = range(6, 9, vec![node(host("10.0.0.1"), 3)]);
+        assert_eq!(
+            shards(&Value::Array(vec![other, known.clone()]), &at(9)),
+            Some(vec![served_by(0, 5, 1), served_by(6, 9, 3)])
+        );
         for here in [Value::Nil, host("")] {
             let found = shards(
                 &Value::Array(vec![range(0, 5, vec![node(here, 1)])]),
@@ -279,6 +291,7 @@ mod tests {
             Value::Array(vec![]),
             Value::Array(vec![known, Value::Int(1)]),
             Value::Array(vec![range(0, 16_384, vec![node(host("h"), 1)])]),
+            Value::Array(vec![range(5, 4, vec![node(host("h"), 1)])]),
             Value::Array(vec![range(-1, 5, vec![node(host("h"), 1)])]),
             Value::Array(vec![range(0, 5, vec![])]),
             Value::Array(vec![range(0, 5, vec![node(host("h"), 65_536)])]),
