@@ -46,6 +46,8 @@ pub(crate) struct Known {
     client: Option<IpAddr>,
     request_id: Option<HeaderValue>,
     route: Option<RouteSlot>,
+    #[cfg(feature = "tracing")]
+    trace: Option<([u8; 16], [u8; 8])>,
 }
 
 type AtExit = Box<dyn FnOnce(&Exit<'_>) + Send>;
@@ -249,6 +251,8 @@ impl Exchange {
             client: self.client,
             request_id: self.request_id.clone(),
             route: self.route.clone(),
+            #[cfg(feature = "tracing")]
+            trace: self.trace,
         }
     }
 
@@ -260,6 +264,10 @@ impl Exchange {
             self.client = known.client;
             self.request_id = known.request_id;
             self.route = known.route;
+            #[cfg(feature = "tracing")]
+            {
+                self.trace = known.trace;
+            }
         }
     }
 

@@ -165,24 +165,11 @@ fn state(headers: &HeaderMap) -> Option<HeaderValue> {
         .flatten()
 }
 
-/// Level 2, section 3.3.1.3.1: a simple key, or `tenant@system`.
+/// Level 2, section 3.3.1.3.1. All keys of level 1 are among them, also `tenant@system`.
 fn is_key(key: &[u8]) -> bool {
-    let is_within = |part: &[u8], length: usize, may_begin_with: fn(&u8) -> bool| {
-        let is_letter = |byte: &u8| {
-            byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-*/".contains(byte)
-        };
-        part.len() <= length
-            && part.first().is_some_and(may_begin_with)
-            && part.iter().all(is_letter)
-    };
-    match key.iter().position(|byte| *byte == b'@') {
-        None => is_within(key, 256, u8::is_ascii_lowercase),
-        Some(at) => {
-            let tenant = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-            is_within(&key[..at], 241, tenant)
-                && is_within(&key[at + 1..], 14, u8::is_ascii_lowercase)
-        }
-    }
+    let may_begin = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_allowed = |byte: &u8| may_begin(byte) || b"_-*/@".contains(byte);
+    key.len() <= 256 && key.first().is_some_and(may_begin) && key.iter().all(is_allowed)
 }
 
 /// Section 3.3.1.3.2. Blanks around it are not a part of it.

@@ -155,7 +155,7 @@ impl Watched {
         let text = |fields: &observers::Fields, key: &str| fields.get(key).cloned();
         let status = status.map(|status| status.to_string());
         let error = match (outcome, status.as_deref()) {
-            ("complete" | "upgraded", Some("500" | "503")) => status.clone(),
+            ("complete" | "upgraded", Some("500" | "503" | "507")) => status.clone(),
             ("complete" | "upgraded", _) => None,
             (outcome, _) => Some(outcome.to_owned()),
         };
@@ -427,6 +427,38 @@ fn an_upgrade_leaves_exactly_one_record() {
         assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
         watched.expect("/upgrade", Some(101), "upgraded").await;
         connection.abort();
+    });
+}
+
+#[test]
+fn a_log_behind_a_tower_layer_knows_the_trace() {
+    let watched = Watched::default();
+    watch(&watched, async || {
+        let chain = Chain::builder()
+            .with(Trace::new())
+            .layer(tower::layer::util::Identity::new())
+            .hook(AccessLog::logfmt(watched.lines.clone()))
+            .build();
+        let service = chain.expect("a chain").layer(support::ok("x"));
+        let response = tower::ServiceExt::oneshot(service, support::get("/")).await;
+        drop(response.expect("never fails"));
+        let span = &watched.spans.take_closed()[0];
+        let trace = format!(" trace_id={} span_id={}", span["trace_id"], span["span_id"]);
+        let line = watched.lines.take();
+        assert!(line.contains(&trace), "{line}");
+    });
+}
+
+#[test]
+fn a_server_error_is_told_by_its_status() {
+    let watched = Watched::default();
+    watch(&watched, async || {
+        let answer = (StatusCode::INSUFFICIENT_STORAGE, "text/plain", "full");
+        let service = support::service(move |_| std::future::ready(answer));
+        let service = watched.chain().layer(service);
+        let response = tower::ServiceExt::oneshot(service, support::get("/")).await;
+        support::text(response.expect("never fails")).await;
+        watched.expect("/", Some(507), "complete").await;
     });
 }
 

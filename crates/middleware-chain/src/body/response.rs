@@ -94,7 +94,7 @@ where
             }
             Poll::Ready(frame) => frame,
         };
-        let is_last = this.content.is_end_stream();
+        let is_last = matches!(frame, Some(Ok(_))) && this.content.is_end_stream();
         Poll::Ready(note(ending.watch(), frame, is_last))
     }
 

@@ -254,25 +254,25 @@ impl<'a> Line<'a> {
     #[cfg(feature = "tracing")]
     fn id(&mut self, key: &Key, id: &[u8]) {
         self.key(key);
-        let quote: &[u8] = if self.format == LogFormat::Json {
-            b"\""
-        } else {
-            b""
-        };
-        self.bytes.extend(quote);
+        self.quote();
         let at = self.bytes.len();
         self.bytes.resize(at + 2 * id.len(), 0);
         crate::trace_context::hex(id, &mut self.bytes[at..]);
-        self.bytes.extend(quote);
+        self.quote();
     }
 
     fn address(&mut self, address: std::net::IpAddr) {
         self.key(&key!("client"));
-        let quote = self.format == LogFormat::Json;
-        let quote: &[u8] = if quote { b"\"" } else { b"" };
-        self.bytes.extend(quote);
+        self.quote();
         let _never = write!(self.bytes, "{address}");
-        self.bytes.extend(quote);
+        self.quote();
+    }
+
+    /// Before and after text that needs no escapes.
+    fn quote(&mut self) {
+        if self.format == LogFormat::Json {
+            self.bytes.push(b'"');
+        }
     }
 }
 

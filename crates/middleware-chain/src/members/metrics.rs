@@ -1,7 +1,7 @@
 //! Requests in figures.
 
 use http::uri::Scheme;
-use metrics::{Label, Unit, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{Gauge, Label, Unit, describe_gauge, describe_histogram, gauge, histogram};
 
 use super::semconv::{error_type, method_name, version_name};
 use crate::{Exchange, Exit, Flow, Hook, Role};
@@ -65,15 +65,15 @@ impl Default for Metrics {
     }
 }
 
-/// What an active request is counted by, until it is dropped.
+/// What an active request is counted in, until it is dropped.
 #[derive(Debug, Default)]
 #[allow(unnameable_types, reason = "it is the state of a hook, and opaque")]
-pub struct Active(Option<[Label; 2]>);
+pub struct Active(Option<Gauge>);
 
 impl Drop for Active {
     fn drop(&mut self) {
-        if let Some(labels) = self.0.take() {
-            gauge!(ACTIVE, Vec::from(labels)).decrement(1);
+        if let Some(gauge) = self.0.take() {
+            gauge.decrement(1);
         }
     }
 }
@@ -83,21 +83,15 @@ impl Hook for Metrics {
 
     fn before(&self, active: &mut Active, cx: &mut Exchange) -> Flow {
         cx.started();
-        let labels = [method(cx), scheme(cx)];
-        gauge!(ACTIVE, Vec::from(labels.clone())).increment(1);
-        active.0 = Some(labels);
+        let gauge = gauge!(ACTIVE, vec![method(cx), scheme(cx)]);
+        gauge.increment(1);
+        active.0 = Some(gauge);
         Flow::Continue(())
     }
 
-    fn end(&self, active: &mut Active, exit: &Exit<'_>) {
+    fn end(&self, _active: &mut Active, exit: &Exit<'_>) {
         let cx = exit.exchange();
-        let mut labels = match active.0.take() {
-            Some(labels) => {
-                gauge!(ACTIVE, Vec::from(labels.clone())).decrement(1);
-                Vec::from(labels)
-            }
-            None => vec![method(cx), scheme(cx)],
-        };
+        let mut labels = vec![method(cx), scheme(cx)];
         if let Some(version) = version_name(cx.request().version) {
             let version = Label::from_static_parts("network.protocol.version", version);
             labels.push(version);
@@ -110,7 +104,7 @@ impl Hook for Metrics {
             labels.push(Label::new("http.response.status_code", status));
         }
         if let Some(kind) = error_type(exit) {
-            labels.push(Label::new("error.type", kind.to_owned()));
+            labels.push(Label::new("error.type", kind));
         }
         if self.has_sizes {
             histogram!(REQUEST_BYTES, labels.clone()).record(as_f64(exit.bytes_in()));

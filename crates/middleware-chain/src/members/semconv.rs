@@ -1,29 +1,20 @@
 //! Words of OpenTelemetry's semantic conventions for HTTP, version 1.23 and later.
 
+use std::borrow::Cow;
+
 use http::{Method, StatusCode, Version};
 
 use crate::{Exit, Outcome};
 
 /// `error.type` of the conventions: how a request failed on our side, if it did. A 4xx is not an
 /// error of a server.
-pub(super) fn error_type(exit: &Exit<'_>) -> Option<&'static str> {
+pub(super) fn error_type(exit: &Exit<'_>) -> Option<Cow<'static, str>> {
     match exit.outcome() {
         Outcome::Complete | Outcome::Upgraded => {
             let status = exit.status().filter(StatusCode::is_server_error)?;
-            Some(status_text(status))
+            Some(status.as_str().to_owned().into())
         }
-        outcome => Some(outcome.as_str()),
-    }
-}
-
-fn status_text(status: StatusCode) -> &'static str {
-    match status.as_u16() {
-        501 => "501",
-        502 => "502",
-        503 => "503",
-        504 => "504",
-        500 => "500",
-        _ => "5xx",
+        outcome => Some(outcome.as_str().into()),
     }
 }
 

@@ -1,11 +1,8 @@
 //! A span for each request.
 
-use std::future::poll_fn;
-use std::pin::pin;
-
 use http::request;
 use tracing::field::Empty;
-use tracing::{Span, info_span};
+use tracing::{Instrument, Span, info_span};
 
 use super::semconv::{OTHER, error_type, method_name, version_name};
 use crate::{Exchange, Exit, Middleware, Next, Result, Role, TraceContext};
@@ -89,15 +86,17 @@ impl Middleware for Trace {
     async fn handle<'a>(&'a self, cx: &'a mut Exchange, next: Next<'a>) -> Result {
         let span = {
             let request = cx.request_mut();
-            let parent = TraceContext::extract(&request.headers).filter(|_| self.is_trusting);
+            // What a stranger names is not even read.
+            let parent = self.is_trusting.then_some(&request.headers);
+            let parent = parent.and_then(TraceContext::extract);
             let context = parent
                 .as_ref()
                 .map_or_else(TraceContext::root, TraceContext::child);
             context.inject(&mut request.headers);
             let parent = parent.map(|it| Hex::of(it.span_id()));
             let span = self.span(request, &context, parent.as_ref());
-            request.extensions.insert(context.clone());
             cx.set_trace(&context);
+            cx.request_mut().extensions.insert(context);
             span
         };
         if span.is_disabled() {
@@ -105,8 +104,7 @@ impl Middleware for Trace {
         }
         let closing = span.clone();
         cx.at_exit(move |exit| record(&closing, exit));
-        let mut running = pin!(next.run(cx));
-        poll_fn(|task| span.in_scope(|| running.as_mut().poll(task))).await
+        next.run(cx).instrument(span).await
     }
 
     fn role(&self) -> Role {
@@ -133,7 +131,7 @@ fn record(span: &Span, exit: &Exit<'_>) {
     }
     if let Some(kind) = error_type(exit) {
         span.record("otel.status_code", "ERROR");
-        span.record("error.type", kind);
+        span.record("error.type", &*kind);
     }
 }
 

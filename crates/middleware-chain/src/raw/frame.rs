@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use http::request;
 
@@ -250,9 +250,7 @@ impl<E: Endpoint + 'static> Running<E> {
             }
             let polled = next::poll(self.frame.block, 0, cx);
             (*header).outcome = before;
-            let done = ready!(polled);
-            next::drop_level(self.frame.block, 0);
-            Poll::Ready(done)
+            polled
         }
     }
 

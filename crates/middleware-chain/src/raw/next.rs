@@ -325,7 +325,7 @@ pub(super) unsafe fn drop_level(block: NonNull<Header>, at: usize) {
 ///
 /// # Safety
 ///
-/// The block lives, and no level is live whose hooks these are.
+/// The block lives, and a level that is live and whose hooks these are is forgotten.
 pub(super) unsafe fn end_hooks(block: NonNull<Header>, from: usize, exit: &Exit<'_>) {
     // SAFETY: the block lives.
     let begun = unsafe { &raw const (*block.as_ptr()).begun };

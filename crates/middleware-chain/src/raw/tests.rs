@@ -188,20 +188,22 @@ fn and_when_it_is_cancelled_before_or_after_the_first_poll() {
     stand.assert_clean(2);
 }
 
+/// Begins the rest of the chain, and forgets it.
+async fn forget(cx: &mut Exchange, mut next: Next<'_>) -> Result {
+    {
+        let mut run = Box::pin(next.attempt(cx));
+        poll_fn(|task| {
+            assert!(run.as_mut().poll(task).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        std::mem::forget(run);
+    }
+    Ok(cx.answer(Response::new("forgot")))
+}
+
 #[test]
 fn a_forgotten_run_leaks_its_frame_and_nothing_is_freed_under_it() {
-    async fn forget(cx: &mut Exchange, mut next: Next<'_>) -> Result {
-        {
-            let mut run = Box::pin(next.attempt(cx));
-            poll_fn(|task| {
-                assert!(run.as_mut().poll(task).is_pending());
-                Poll::Ready(())
-            })
-            .await;
-            std::mem::forget(run);
-        }
-        Ok(cx.answer(Response::new("forgot")))
-    }
     let stand = Stand::new();
     let members = [stand.hook(), Planned::middleware(forget), stand.keep()];
     assert_eq!(stand.drive(&members).as_deref(), Some(&b"forgot"[..]));
@@ -221,6 +223,26 @@ fn after_a_forgotten_run_there_is_no_other() {
         stand.drive(&[Planned::middleware(again), stand.keep()])
     }));
     assert!(caught.is_err());
+}
+
+#[test]
+fn a_retry_around_a_forgotten_run_ends_its_hooks_and_does_not_run_it_again() {
+    async fn retry(cx: &mut Exchange, mut next: Next<'_>) -> Result {
+        let _ = next.attempt(cx).await?;
+        next.attempt(cx).await
+    }
+    let stand = Stand::new();
+    let members = [
+        stand.hook(),
+        Planned::middleware(retry),
+        Planned::middleware(forget),
+        stand.hook(),
+        stand.keep(),
+    ];
+    let caught = catch_unwind(AssertUnwindSafe(|| stand.drive(&members)));
+    assert!(caught.is_err());
+    assert_eq!(stand.ends.load(Ordering::SeqCst), 2);
+    assert_eq!(stand.alive.count(), 2);
 }
 
 #[test]
