@@ -35,6 +35,8 @@ pub struct App {
     store_name: &'static str,
     quotas: RateLimitLayer,
     drawing: blocking::Pool,
+    /// For both listeners: the service stands behind the chain besides.
+    server: Server,
     chain: Chain,
     last_error: LastError,
     metrics: PrometheusHandle,
@@ -54,9 +56,9 @@ impl App {
         let last_error = LastError::default();
         // The chain describes its metrics: to the recorder, which has to be there.
         let metrics = telemetry::metrics();
-        let guarded = Server::new(Limits::default());
+        let server = Server::new(Limits::default());
         let log = telemetry::access_log(args.log);
-        let chain = api::chain(guarded.chain(), log, &last_error)?;
+        let chain = api::chain(server.chain(), log, &last_error)?;
         let (listener, addr) = bind(SocketAddr::new(args.host, args.port)).await?;
         let (operator, operator_addr) = bind((Ipv4Addr::LOCALHOST, 0).into()).await?;
         Ok(Self {
@@ -68,6 +70,7 @@ impl App {
             store_name,
             quotas,
             drawing,
+            server,
             chain,
             last_error,
             metrics,
@@ -102,10 +105,15 @@ impl App {
             self.quotas,
             metrics.clone(),
         );
-        let server = Server::new(Limits::default());
         let operator = operator::router(self.last_error, &self.chain);
-        let operator = server.clone().serve(self.operator, operator, stop.clone());
-        let serving = server.behind(self.chain).serve(self.listener, router, stop);
+        let operator = self
+            .server
+            .clone()
+            .serve(self.operator, operator, stop.clone());
+        let serving = self
+            .server
+            .behind(self.chain)
+            .serve(self.listener, router, stop);
         let (summary, _of_the_operator) = tokio::select! {
             both = async { tokio::join!(serving, operator) } => both,
             never = telemetry::upkeep(&metrics) => never,

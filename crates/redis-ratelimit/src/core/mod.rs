@@ -56,14 +56,6 @@ pub(crate) struct Outcome {
     pub(crate) write: Option<Stored>,
 }
 
-/// An [`Outcome`] that is written already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Decided {
-    pub(crate) admitted: bool,
-    pub(crate) figures: Figures,
-    pub(crate) has_written: bool,
-}
-
 /// What a caller may know after a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Figures {
@@ -126,17 +118,13 @@ impl Rule {
 
     /// Decides as [`decide`](Self::decide) does, and writes where the state lies.
     #[inline]
-    pub(crate) fn decide_at(&self, stored: &mut Stored, now: u64, cost: u32) -> Decided {
+    pub(crate) fn decide_at(&self, stored: &mut Stored, now: u64, cost: u32) -> (bool, Figures) {
         with_algorithm!(self, algorithm => {
             let outcome = decide(algorithm, Some(stored), now, cost);
             if let Some(write) = outcome.write {
                 *stored = write;
             }
-            Decided {
-                admitted: outcome.admitted,
-                figures: outcome.figures,
-                has_written: outcome.write.is_some(),
-            }
+            (outcome.admitted, outcome.figures)
         })
     }
 

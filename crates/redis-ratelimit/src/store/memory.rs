@@ -85,12 +85,10 @@ impl MemoryStore {
         let mut shard = self.shared.limits.lock(place);
         // A state of 64 bytes that is copied out and in again is most of what a decision takes.
         if let Some((stored, expires)) = shard.find_until(place, request.id, now) {
-            let decided = request.rule.decide_at(stored, now, request.cost);
-            if decided.has_written {
-                // What was just seen tells how long it counts, there is no need to look again.
-                *expires = now.saturating_add(decided.figures.reset_us);
-            }
-            return (decided.admitted, decided.figures);
+            let (admitted, figures) = request.rule.decide_at(stored, now, request.cost);
+            // What was just seen tells how long it counts, also of what nothing was taken from.
+            *expires = now.saturating_add(figures.reset_us);
+            return (admitted, figures);
         }
         let outcome = request.rule.decide(None, now, request.cost);
         if let Some(write) = outcome.write {

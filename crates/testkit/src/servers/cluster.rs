@@ -268,26 +268,21 @@ fn is_complete(node: &Redis) -> Result<Ready, RedisError> {
 /// All at once, since each takes its time.
 fn launch_nodes(args: impl Fn(SocketAddr) -> Vec<String>) -> Result<Vec<Redis>, StartError> {
     let cluster_args = [
-        &[
-            "--cluster-enabled",
-            "yes",
-            "--cluster-node-timeout",
-            NODE_TIMEOUT_MS,
-        ][..],
+        "--cluster-enabled",
+        "yes",
+        "--cluster-node-timeout",
+        NODE_TIMEOUT_MS,
         // A replica may take over however old its data is, and gets that data without delay.
-        &[
-            "--cluster-replica-validity-factor",
-            "0",
-            "--repl-diskless-sync-delay",
-            "0",
-        ],
-    ]
-    .concat();
+        "--cluster-replica-validity-factor",
+        "0",
+        "--repl-diskless-sync-delay",
+        "0",
+    ];
     let launch = || {
         let port = free_port()?;
         let own_args = args(loopback(port));
         let own_args = own_args.iter().map(String::as_str);
-        let args: Vec<_> = cluster_args.iter().copied().chain(own_args).collect();
+        let args: Vec<_> = cluster_args.into_iter().chain(own_args).collect();
         Redis::launch(port, &args)
     };
     let mut nodes = (0..2 * MASTERS)
