@@ -4,7 +4,7 @@ use std::fmt;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use sqlx::{Database, Error, Execute, Executor, Pool, SqlStr};
+use sqlx::{Database, Describe, Error, Execute, Executor, Pool, SqlStr};
 
 use super::lease::{Guarded, Lease};
 use super::rows::{self, Rows, Step};
@@ -116,6 +116,20 @@ where
         Box::pin(async move {
             let mut lease = Lease::take(&ctx, &pool).await?;
             let answer = ctx.run(lease.ask().prepare_with(sql, parameters)).await;
+            let answer = lease.told(answer);
+            lease.give_back().await;
+            answer
+        })
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<DB>, Error>>
+    where
+        'c: 'e,
+    {
+        let Self { ctx, pool } = self;
+        Box::pin(async move {
+            let mut lease = Lease::take(&ctx, &pool).await?;
+            let answer = ctx.run(lease.ask().describe(sql)).await;
             let answer = lease.told(answer);
             lease.give_back().await;
             answer

@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use sqlx::{Error, Execute, Executor, Pool, SqlStr};
+use sqlx::{Describe, Error, Execute, Executor, Pool, SqlStr};
 
 use super::lease::{Guarded, Lease};
 use super::rows::{self, Rows, Step};
@@ -133,6 +133,14 @@ where
             lease.told(answer)
         })
     }
+
+    pub(super) fn described(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<Describe<DB>, Error>> {
+        let Self { ctx, lease } = self;
+        Box::pin(async move {
+            let answer = ctx.run(lease.ask().describe(sql)).await;
+            lease.told(answer)
+        })
+    }
 }
 
 /// For one database after the other: of any, the compiler would ask whether the connection of a
@@ -182,6 +190,16 @@ macro_rules! executor {
                 'c: 'e,
             {
                 self.prepared(sql, parameters)
+            }
+
+            fn describe<'e>(
+                self,
+                sql: sqlx::SqlStr,
+            ) -> futures_util::future::BoxFuture<'e, Result<sqlx::Describe<$database>, sqlx::Error>>
+            where
+                'c: 'e,
+            {
+                self.described(sql)
             }
         }
     };
