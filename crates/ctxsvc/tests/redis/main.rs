@@ -2,13 +2,19 @@
 
 #[path = "../promises/repository.rs"]
 mod repository;
+// The scripts, as the crate has them.
+#[path = "../../src/cache/redis/script.rs"]
+mod script;
 
+mod changes;
 mod level;
+mod lua;
 
 use std::time::Duration;
 
 use ctxsvc::{Cached, CachedBuilder, Ctx, Hit, Json, Redis};
-use repository::{Broken, Repository};
+use redis::{Client, Connection};
+use repository::Repository;
 use testkit::Keys;
 
 /// For what is bound to happen.
@@ -17,10 +23,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A level with keys of a test's own. These tests are not about time, and the machine may be busy.
 fn level(keys: &Keys) -> Redis {
     let redis = Redis::open(keys.url()).expect("a URL");
-    // A colon at its end would be escaped.
-    redis
-        .prefix(keys.prefix().trim_end_matches(':'))
-        .budget(PATIENCE)
+    redis.prefix(prefix(keys)).budget(PATIENCE)
+}
+
+/// A colon at its end would be escaped.
+fn prefix(keys: &Keys) -> &str {
+    keys.prefix().trim_end_matches(':')
 }
 
 fn builder(keys: &Keys, repository: &Repository) -> CachedBuilder<Repository> {
@@ -31,7 +39,12 @@ fn cached(keys: &Keys, repository: &Repository) -> Cached<Repository> {
     builder(keys, repository).build()
 }
 
-async fn get(users: &Cached<Repository>, key: u32) -> Result<Option<Hit<u64>>, Broken> {
+async fn get(users: &Cached<Repository>, key: u32) -> Hit<u64> {
     let found = users.get(&Ctx::root(), &key).await;
-    found.map_err(|error| panic!("{error}"))
+    found.expect("it is loaded").expect("it exists")
+}
+
+fn connection(keys: &Keys) -> Connection {
+    let client = Client::open(keys.url()).expect("a URL");
+    client.get_connection().expect("the server answers")
 }
