@@ -495,3 +495,57 @@ async fn several_keys_come_from_memory_redis_and_one_load() {
         assert!(found.values().all(|hit| hit.source() == Source::Origin));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_redis_does_not_have_is_not_believed_for_long_since_nobody_tells_of_it() {
+    let (server, rows) = (Server::new(), Rows::default());
+    rows.write(1);
+    let node = node(&server, &rows);
+    node.process.set(Network::Closed);
+    node.get(1).await;
+    rows.write(1);
+    assert!(!server.remove(b"test:rows:v3:1"), "nobody was told");
+    assert_eq!(*node.get(1).await, 1);
+    sleep(UNHEARD_FOR).await;
+    assert_eq!(*node.get(1).await, 2);
+}
+
+/// At each step of a load somebody else writes.
+#[tokio::test(start_paused = true)]
+async fn a_write_at_any_step_of_a_load_is_seen_by_who_asks_after_it() {
+    for is_linked in [true, false] {
+        for steps in 0..30 {
+            let (server, rows) = (Server::new(), Rows::default());
+            rows.write(1);
+            let node = node(&server, &rows);
+            node.process.set_link(is_linked);
+            let cached = node.cached.clone();
+            let loading = tokio::spawn(async move { cached.get(&Ctx::root(), &1).await });
+            for _ in 0..steps {
+                tokio::task::yield_now().await;
+            }
+            rows.write(1);
+            let is_told = server.remove(b"test:rows:v3:1");
+            loading.await.expect("no panic").expect("it is loaded");
+            let value = *node.get(1).await;
+            assert!(value == 2 || !(is_told && is_linked), "{steps} steps");
+            sleep(UNHEARD_FOR).await;
+            assert_eq!(*node.get(1).await, 2, "{is_linked}, {steps} steps");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_was_overtaken_does_not_remember_what_it_has_loaded() {
+    let (server, rows) = (Server::new(), Rows::default());
+    rows.write(1);
+    rows.take(ms(10));
+    let node = node(&server, &rows);
+    node.process.set_link(false);
+    let (old, ()) = tokio::join!(node.get(1), async {
+        sleep(ms(5)).await;
+        rows.write(1);
+        assert!(server.remove(b"test:rows:v3:1"), "the right to load");
+    });
+    assert_eq!((*old, *node.get(1).await), (1, 2));
+}
