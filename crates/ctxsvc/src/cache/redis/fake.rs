@@ -21,6 +21,7 @@ pub(super) struct Server {
     start: Instant,
     data: Mutex<Data>,
     ears: Mutex<Vec<Arc<Ear>>>,
+    was_read: AtomicBool,
 }
 
 struct Ear {
@@ -51,6 +52,7 @@ impl Server {
             start: Instant::now(),
             data: Mutex::default(),
             ears: Mutex::default(),
+            was_read: AtomicBool::new(false),
         })
     }
 
@@ -76,6 +78,11 @@ impl Server {
             self.tell(name);
         }
         is_removed
+    }
+
+    /// Whether somebody has asked for several keys.
+    pub(super) fn was_read(&self) -> bool {
+        self.was_read.load(Ordering::SeqCst)
     }
 
     pub(super) fn names(&self) -> Vec<Vec<u8>> {
@@ -222,6 +229,7 @@ impl Wire for Process {
 
     async fn read(&self, names: &[Vec<u8>]) -> Result<(Clock, Bytes), Away> {
         self.served(|server| {
+            server.was_read.store(true, Ordering::SeqCst);
             let stored = names.iter().map(|name| Some(server.get(name)));
             (clock(server), stored.collect())
         })

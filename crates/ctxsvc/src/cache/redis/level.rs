@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Codec;
 use super::counts::Counts;
@@ -47,6 +47,8 @@ pub(super) struct Terms {
     pub(super) lease: Duration,
     /// For how long another process is waited for.
     pub(super) lease_wait: Duration,
+    /// For what is asked before a load, and for what is told after it.
+    pub(super) budget: Duration,
     pub(super) unheard_for: Duration,
     /// For how long Redis keeps a value at the most.
     pub(super) longest_kept: Duration,
@@ -141,7 +143,7 @@ where
         let Some((clock, states)) = self.acquire(&names(&missing), right).await else {
             return asked;
         };
-        self.wire.heard().await;
+        self.heard(clock.asked).await;
         for (state, at) in states.into_iter().zip(missing) {
             let found = match &state {
                 State::Fresh(bytes) => self.read(&texts[at], bytes, clock, sinces[at]),
@@ -184,7 +186,7 @@ where
         right: Right,
         state: Option<State>,
     ) -> Asked<V> {
-        self.wire.heard().await;
+        self.heard(clock.asked).await;
         self.missing(self.since(text), clock, right, state)
     }
 
@@ -236,6 +238,7 @@ where
         let texts: Vec<_> = loaded.iter().map(|loaded| name::text(loaded.key)).collect();
         let fills = loaded.iter().zip(&texts);
         let fills: Vec<_> = fills.map(|(it, text)| self.to_fill(it, text)).collect();
+        let began = Instant::now();
         let Ok(held) = self.wire.fill(token, &fills).await else {
             self.counts.unanswered();
             for fill in fills {
@@ -252,12 +255,13 @@ where
             }
         }
         // What was told comes back as a change of the key, which is none for this process.
-        if kept.is_empty() || !self.wire.heard().await {
+        if kept.is_empty() || !self.heard(began).await {
             return told;
         }
         let marks: Vec<_> = kept.iter().map(|at| self.since(&texts[*at]).mark).collect();
         let names: Vec<_> = kept.iter().map(|at| fills[*at].name.clone()).collect();
-        if let Ok(tokens) = self.wire.tokens(&names).await {
+        let tokens = timeout_at(began + self.terms.budget, self.wire.tokens(&names)).await;
+        if let Ok(Ok(tokens)) = tokens {
             for ((at, mark), found) in kept.into_iter().zip(marks).zip(tokens) {
                 if found == Some(token) {
                     told[at] = Told::Kept(mark);
@@ -265,6 +269,12 @@ where
             }
         }
         told
+    }
+
+    /// Waits until it was heard of all changes so far, for what is left of a budget.
+    async fn heard(&self, since: Instant) -> bool {
+        let heard = timeout_at(since + self.terms.budget, self.wire.heard()).await;
+        heard.unwrap_or(false)
     }
 
     fn to_fill(&self, loaded: &Loaded<'_, K, V>, text: &[u8]) -> Fill {

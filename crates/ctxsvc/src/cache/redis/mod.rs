@@ -171,6 +171,7 @@ impl Redis {
             schema: self.schema,
             lease: load_timeout + LEASE_MARGIN,
             lease_wait: self.lease_wait.unwrap_or(load_timeout).min(FOR_EVER),
+            budget: self.budget,
             unheard_for: self.unlinked_ttl,
             longest_kept: most.max(policy.most(false)) + policy.stale_for.min(FOR_EVER),
         };

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 
 use super::name::Names;
-use super::wire::{Away, Fill, Wire};
+use super::wire::{Fill, Wire};
 use crate::cache::policy::jitter;
 use crate::sync::{Mutex, lock};
 
@@ -36,6 +36,7 @@ struct State {
     outdated: HashMap<Vec<u8>, Outdated>,
     /// Until when all keys are outdated.
     all_until: Option<Instant>,
+    /// New ones come at the end, and only the task of the repair takes them.
     rights: Vec<(Vec<u8>, u128)>,
     /// Grows with each key.
     order: u64,
@@ -153,12 +154,10 @@ impl Repairs {
                 value: Vec::new(),
                 kept: Duration::ZERO,
             };
-            match wire.fill(token, &[fill]).await {
-                Ok(_) => lock(&self.state)
-                    .rights
-                    .retain(|(_, other)| *other != token),
-                Err(Away::Unasked | Away::Unanswered) => return,
+            if wire.fill(token, &[fill]).await.is_err() {
+                return;
             }
+            lock(&self.state).rights.remove(0);
         }
     }
 }

@@ -116,6 +116,7 @@ fn node_with(
             schema,
             lease: policy.load_timeout + ms(1_000),
             lease_wait: policy.load_timeout,
+            budget: ms(50),
             unheard_for: UNHEARD_FOR,
             longest_kept: policy.ttl + policy.stale_for,
         };
@@ -548,4 +549,36 @@ async fn who_was_overtaken_does_not_remember_what_it_has_loaded() {
         assert!(server.remove(b"test:rows:v3:1"), "the right to load");
     });
     assert_eq!((*old, *node.get(1).await), (1, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn rights_that_nobody_heard_of_are_given_back() {
+    let (server, rows) = (Server::new(), Rows::default());
+    let keys = [1, 2, 3];
+    for key in keys {
+        rows.write(key);
+    }
+    let (one, two) = (node(&server, &rows), node(&server, &rows));
+    // They are read before they are taken, and that is answered.
+    let asked = tokio::spawn({
+        let cached = one.cached.clone();
+        async move {
+            cached
+                .get_many(&Ctx::root(), &keys)
+                .await
+                .map(|found| found.len())
+        }
+    });
+    while !server.was_read() {
+        tokio::task::yield_now().await;
+    }
+    one.process.set(Network::LosesReplies);
+    assert_eq!(asked.await.expect("no panic").expect("it is loaded"), 3);
+    one.process.set(Network::Good);
+    sleep(ms(500)).await;
+    for key in keys {
+        let started = tokio::time::Instant::now();
+        two.get(key).await;
+        assert!(started.elapsed() < ms(50), "{key}: {:?}", started.elapsed());
+    }
 }
