@@ -44,6 +44,7 @@ impl Marks {
     }
 
     /// Any key may have changed.
+    #[cfg(feature = "redis")]
     pub(super) fn all_changed(&self) {
         for slot in &self.slots {
             // ORDERING: Release, see `mark`.

@@ -147,6 +147,7 @@ async fn what_was_missed_while_a_link_was_down_is_not_believed_when_it_is_up() {
     );
     for _ in 0..10 {
         proxy.set(Link::Reset);
+        wait_for(async || !crate::is_linked(&reader), PATIENCE).await;
         assert!(rows.update(&writer, 1).await);
         proxy.set(Link::Pass);
         wait_for(async || crate::is_linked(&reader), PATIENCE).await;
