@@ -3,7 +3,6 @@
 use std::fmt::{self, Display};
 use std::hash::{BuildHasher, RandomState};
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use super::counts::Counts;
 use super::format::Stored;
 use super::name::{self, Names};
 use super::repairs::Repairs;
+use super::values::Values;
 use super::wire::{Away, Fill, Right, State, Wire};
 use crate::cache::entry::Answer;
 use crate::cache::marks::Marks;
@@ -25,17 +25,14 @@ use crate::sync::{AtomicUsize, Ordering};
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
-/// What is longer is not kept in Redis, where one command at a time is served.
-const PAYLOAD_MAX: usize = 8 << 20;
-
 pub(super) struct Level<K, V, C, W> {
     pub(super) wire: Arc<W>,
     pub(super) marks: Arc<Marks>,
     names: Names,
-    codec: C,
+    values: Values<C>,
     terms: Terms,
     repairs: Arc<Repairs>,
-    counts: Counts,
+    counts: Arc<Counts>,
     tokens: Tokens,
     types: PhantomData<fn(K) -> V>,
 }
@@ -68,14 +65,15 @@ where
         codec: C,
         terms: Terms,
     ) -> Self {
+        let counts = Arc::new(Counts::default());
         Self {
             wire,
             marks,
+            values: Values::new(codec, terms.schema, Arc::clone(&counts)),
             repairs: Arc::new(Repairs::new(names.clone(), terms.longest_kept)),
             names,
-            codec,
             terms,
-            counts: Counts::default(),
+            counts,
             tokens: Tokens::new(),
             types: PhantomData,
         }
@@ -90,14 +88,14 @@ where
         self.wire.listen();
         loop {
             let since = self.since(&text);
-            if self.repairs.is_outdated(&text) {
+            if self.repairs.is_outdated(&text, &self.wire) {
                 return Asked::Load(since, None);
             }
             let Some((clock, mut states)) = self.acquire(&names, right).await else {
                 return Asked::Load(since, None);
             };
             match states.pop() {
-                Some(State::Fresh(bytes)) => match self.read(&text, &bytes, clock, since) {
+                Some(State::Fresh(bytes)) => match self.values.read(&text, &bytes, clock, since) {
                     Some(answer) => return self.found(answer),
                     None if right.unreadable => return Asked::Load(since, None),
                     None => right.unreadable = true,
@@ -116,7 +114,7 @@ where
         let sinces: Vec<_> = texts.iter().map(|text| self.since(text)).collect();
         self.wire.listen();
         let mut asked: Vec<_> = sinces.iter().map(|it| Asked::Load(*it, None)).collect();
-        let askable = |at: &usize| !self.repairs.is_outdated(&texts[*at]);
+        let askable = |at: &usize| !self.repairs.is_outdated(&texts[*at], &self.wire);
         let mut missing: Vec<_> = (0..keys.len()).filter(askable).collect();
         let names = |places: &[usize]| -> Vec<_> {
             let names = places.iter().map(|at| self.names.name(&texts[*at]));
@@ -130,7 +128,7 @@ where
         for (bytes, at) in stored {
             let bytes = bytes.unwrap_or_default();
             let is_fresh = Stored::read(&bytes).is_some_and(|it| clock.ms < it.fresh_until);
-            let answer = is_fresh.then(|| self.read(&texts[at], &bytes, clock, sinces[at]));
+            let answer = is_fresh.then(|| self.values.read(&texts[at], &bytes, clock, sinces[at]));
             match answer.flatten() {
                 Some(answer) => asked[at] = self.found(answer),
                 None => missing.push(at),
@@ -146,7 +144,7 @@ where
         self.heard(clock.asked).await;
         for (state, at) in states.into_iter().zip(missing) {
             let found = match &state {
-                State::Fresh(bytes) => self.read(&texts[at], bytes, clock, sinces[at]),
+                State::Fresh(bytes) => self.values.read(&texts[at], bytes, clock, sinces[at]),
                 _ => None,
             };
             asked[at] = match found {
@@ -204,32 +202,6 @@ where
         Asked::Load(since, Some(lease))
     }
 
-    /// A value, if these bytes are one of this key.
-    fn read(&self, text: &[u8], bytes: &[u8], clock: Clock, since: Since) -> Option<Answer<V>> {
-        let stored = Stored::read(bytes).filter(|stored| {
-            stored.codec == C::ID && stored.schema == self.terms.schema && stored.key == text
-        });
-        let value = stored.and_then(|stored| match stored.payload {
-            None => Some(None),
-            Some(payload) => {
-                // Foreign code, and foreign bytes.
-                let decode = AssertUnwindSafe(|| self.codec.decode(payload));
-                let value = catch_unwind(decode).ok()?.ok()?;
-                Some(Some(Arc::new(value)))
-            }
-        });
-        let (Some(stored), Some(value)) = (stored, value) else {
-            self.counts.unreadable();
-            return None;
-        };
-        Some(Answer {
-            value,
-            fresh_until: clock.here(stored.fresh_until),
-            stale_until: clock.here(stored.stale_until),
-            since,
-        })
-    }
-
     async fn fill(&self, loaded: Vec<Loaded<'_, K, V>>) -> Vec<Told> {
         let mut told = vec![Told::Unknown; loaded.len()];
         let Some(token) = loaded.first().map(|loaded| loaded.lease.token) else {
@@ -279,43 +251,17 @@ where
 
     fn to_fill(&self, loaded: &Loaded<'_, K, V>, text: &[u8]) -> Fill {
         let name = self.names.name(text);
-        let kept = loaded.answer.as_ref();
-        let kept = kept.map(|answer| answer.stale_until.saturating_duration_since(Instant::now()));
-        let kept = kept.unwrap_or_default();
+        let answer = loaded.answer.as_ref();
+        let kept = answer.map(|it| it.stale_until.saturating_duration_since(Instant::now()));
         // Redis counts in milliseconds.
-        let value = (kept.as_millis() > 0).then(|| self.write(loaded, text));
+        let kept = kept.filter(|kept| kept.as_millis() > 0).unwrap_or_default();
+        let value = answer.filter(|_| !kept.is_zero());
+        let value = value.and_then(|answer| self.values.write(text, answer, &loaded.lease));
         Fill {
             name,
-            value: value.flatten().unwrap_or_default(),
+            value: value.unwrap_or_default(),
             kept,
         }
-    }
-
-    fn write(&self, loaded: &Loaded<'_, K, V>, text: &[u8]) -> Option<Vec<u8>> {
-        let answer = loaded.answer.as_ref()?;
-        let payload = match &answer.value {
-            None => None,
-            Some(value) => {
-                let encode = AssertUnwindSafe(|| self.codec.encode(value));
-                let encoded = catch_unwind(encode).ok().and_then(Result::ok);
-                let payload = encoded.filter(|payload| payload.len() <= PAYLOAD_MAX);
-                if payload.is_none() {
-                    self.counts.unwritable();
-                }
-                Some(payload?)
-            }
-        };
-        let clock = loaded.lease.clock;
-        let stored = Stored {
-            codec: C::ID,
-            schema: self.terms.schema,
-            fresh_until: clock.there(answer.fresh_until),
-            stale_until: clock.there(answer.stale_until),
-            token: loaded.lease.token,
-            key: text,
-            payload: payload.as_deref(),
-        };
-        stored.write()
     }
 
     async fn remove(&self, key: &K) -> bool {
@@ -380,7 +326,8 @@ where
         if lease.behind.is_empty() {
             return None;
         }
-        self.read(&name::text(key), &lease.behind, lease.clock, since)
+        let text = name::text(key);
+        self.values.read(&text, &lease.behind, lease.clock, since)
     }
 
     fn tell<'a>(&'a self, loaded: Vec<Loaded<'a, K, V>>) -> Boxed<'a, Vec<Told>> {

@@ -14,6 +14,7 @@ mod script;
 mod server;
 #[cfg(test)]
 mod tests;
+mod values;
 mod wire;
 
 use std::fmt::{self, Display};

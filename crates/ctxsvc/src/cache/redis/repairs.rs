@@ -63,10 +63,18 @@ impl Repairs {
         }
     }
 
-    pub(super) fn is_outdated(&self, key: &[u8]) -> bool {
+    /// Whether Redis must not be asked for a key.
+    pub(super) fn is_outdated<W: Wire>(self: &Arc<Self>, key: &[u8], wire: &Arc<W>) -> bool {
         let state = lock(&self.state);
         let all = state.all_until.is_some_and(|until| Instant::now() < until);
-        all || state.outdated.contains_key(key)
+        let is_outdated = all || state.outdated.contains_key(key);
+        // There was no runtime, or it has gone.
+        let is_left = state.has_work() && !state.is_running;
+        drop(state);
+        if is_left {
+            self.run(wire);
+        }
+        is_outdated
     }
 
     pub(super) fn moment(&self) -> Moment {
@@ -107,7 +115,7 @@ impl Repairs {
         self.run(wire);
     }
 
-    /// Without a runtime it waits for the next time.
+    /// Without a runtime it waits for the next question.
     fn run<W: Wire>(self: &Arc<Self>, wire: &Arc<W>) {
         let Ok(runtime) = Handle::try_current() else {
             return;
@@ -130,9 +138,8 @@ impl Repairs {
         let now = Instant::now();
         let mut state = lock(&self.state);
         state.outdated.retain(|_, outdated| now < outdated.until);
-        let has_work = !state.outdated.is_empty() || !state.rights.is_empty();
-        state.is_running = has_work;
-        has_work
+        state.is_running = state.has_work();
+        state.is_running
     }
 
     async fn repair<W: Wire>(&self, wire: &W) {
@@ -159,6 +166,12 @@ impl Repairs {
             }
             lock(&self.state).rights.remove(0);
         }
+    }
+}
+
+impl State {
+    fn has_work(&self) -> bool {
+        !self.outdated.is_empty() || !self.rights.is_empty()
     }
 }
 

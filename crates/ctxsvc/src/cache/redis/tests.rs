@@ -582,3 +582,36 @@ async fn rights_that_nobody_heard_of_are_given_back() {
         assert!(started.elapsed() < ms(50), "{key}: {:?}", started.elapsed());
     }
 }
+
+#[test]
+fn a_write_that_is_dropped_outside_of_a_runtime_is_told_when_there_is_one() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime")
+    };
+    let (first, rows) = (runtime(), Rows::default());
+    let (one, two) = first.block_on(async {
+        let server = Server::new();
+        rows.write(1);
+        let nodes = (node(&server, &rows), node(&server, &rows));
+        assert_eq!((*nodes.0.get(1).await, *nodes.1.get(1).await), (1, 1));
+        nodes
+    });
+    let ctx = Ctx::root();
+    let write = async {
+        rows.write(1);
+        std::future::pending::<Result<(), Infallible>>().await
+    };
+    let mut writing = tokio_test::task::spawn(one.cached.update(&ctx, &1, write));
+    assert!(writing.poll().is_pending());
+    drop(writing);
+    first.block_on(async {
+        assert_eq!(*one.get(1).await, 2);
+        sleep(ms(500)).await;
+        assert_eq!(*two.get(1).await, 2);
+    });
+}
