@@ -36,6 +36,7 @@ chapters! {
     ctxsvc_headers: "src/ctxsvc/headers.md",
     ctxsvc_repository: "src/ctxsvc/repository.md",
     ctxsvc_freshness: "src/ctxsvc/freshness.md",
+    ctxsvc_failure: "src/ctxsvc/failure.md",
     ctxsvc_operations: "src/ctxsvc/operations.md",
     ctxsvc_from_go: "src/ctxsvc/from-go.md",
     middleware_chain_write: "src/middleware-chain/write.md",

@@ -12,7 +12,11 @@ mod done;
 mod propagate;
 mod sync;
 
-pub use cache::{CacheError, Cached, CachedBuilder, Hit, Load, Report, Source};
+#[cfg(feature = "json")]
+pub use cache::Json;
+pub use cache::{CacheError, Cached, CachedBuilder, Committed, Hit, Load, Report, Source};
+#[cfg(feature = "redis")]
+pub use cache::{Codec, CodecError, Redis, RedisUrlError};
 pub use ctx::{AfterDone, CancelGuard, Ctx, Finished, Run, Scoped};
 #[cfg(feature = "postgres")]
 pub use db::stops_when_abandoned;
