@@ -27,7 +27,8 @@ pub enum FaultKind {
     Unavailable,
     /// The store has failed so often that it is not asked for a while.
     BreakerOpen,
-    /// More checks wait in this process than it holds: 65 536.
+    /// More checks wait for a call than are held: 65 536, and in a cluster as many for each 256 of
+    /// its slots, where checks of several limits wait apart from the others.
     Overloaded,
     /// The server's memory is full, and it may not evict: raise `maxmemory`.
     OutOfMemory,

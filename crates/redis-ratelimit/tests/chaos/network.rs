@@ -143,6 +143,56 @@ async fn a_silently_dropped_connection_is_replaced_within_two_budgets() {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
+async fn a_long_budget_is_not_spent_on_a_connection_that_is_silent() {
+    let long = 10 * PATIENCE;
+    for coalesces in [false, true] {
+        let settings = |settings: LimiterBuilder| {
+            let settings = settings.budget(long);
+            if coalesces {
+                settings.coalesce()
+            } else {
+                settings
+            }
+        };
+        let (server, proxy, limiter, policy) = behind_a_proxy(settings).await;
+        proxy.orphan();
+        let started = Instant::now();
+        let ask = || {
+            let (limiter, policy) = (limiter.clone(), policy.clone());
+            tokio::spawn(async move { limiter.check(check(&policy)).await })
+        };
+        // One fault less than opens the breaker.
+        let asked: Vec<_> = (0..4).map(|_| ask()).collect();
+        let (mut lost, mut decided) = (0, 0);
+        for asked in asked {
+            match asked.await.expect("no panic") {
+                Decision::Allowed(_) => decided += 1,
+                decision => {
+                    let told = (FaultKind::ConnectionLost, Applied::Maybe);
+                    assert_eq!(fault(&decision), told, "{decision:?}");
+                    lost += 1;
+                }
+            }
+        }
+        // Who was sent over it is in doubt, and who waited for those goes over the next one.
+        let expected = if coalesces { (2, 2) } else { (4, 0) };
+        assert_eq!((lost, decided), expected);
+        is_decided(&limiter, &policy).await.expect("it is healed");
+        assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
+
+        // A server that is slow is waited for: nobody else answers either.
+        let asked = ask();
+        server.pause();
+        let started = Instant::now();
+        wait_for(async || started.elapsed() > 6 * BUDGET, PATIENCE).await;
+        server.resume();
+        let decision = asked.await.expect("no panic");
+        assert!(decision.is_admitted(), "{decision:?}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
 async fn callers_who_do_not_wait_for_the_budget_get_a_new_connection_all_the_same() {
     let (_server, proxy, limiter, policy) = behind_a_proxy(|settings| settings).await;
     proxy.orphan();

@@ -3,7 +3,9 @@
 //! A flow that a firewall or a NAT has forgotten swallows requests for ever, and no client of
 //! Redis for Rust notices (redis-rs#2277): to it, a request without an answer is one that takes
 //! long. So the first one that is given up on sends a PING after it, and a PING without an answer
-//! within the same time replaces the connection; so do three requests given up on in a row.
+//! within the same time replaces the connection; so do three requests given up on in a row. One
+//! that may wait for longer than a second does so after that, and goes on waiting until there is
+//! another connection over which the server answers so much faster that the first one is dead.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -64,6 +66,8 @@ enum Status {
 pub(super) struct Link {
     pub(super) connection: MultiplexedConnection,
     next_attempt: Instant,
+    /// Until the server had said hello.
+    took: Duration,
     silences: Arc<AtomicU32>,
 }
 
@@ -148,11 +152,13 @@ impl Guard {
             .set_connection_timeout(Some(CONNECT_BOUND))
             .set_response_timeout(None)
             .set_pipeline_buffer_size(QUEUE);
+        let began = Instant::now();
         match within_the_bound(self.inner.origin.connect(&config)).await {
             Ok(connection) => {
                 attempt.status().send_replace(Status::Up(Link {
                     connection: connection.clone(),
                     next_attempt: until,
+                    took: began.elapsed(),
                     silences: Arc::default(),
                 }));
                 observe::connected();
@@ -165,6 +171,35 @@ impl Guard {
                 let cause = Some(cause);
                 attempt.status().send_replace(Status::Down { until, cause });
             }
+        }
+    }
+
+    /// A request over this link waits for longer than a healthy one lets it.
+    pub(super) fn suspect(&self, link: &Link, patience: Duration) {
+        // ORDERING: Relaxed, see `answered`.
+        let (silences, none, one) = (&link.silences, 0, 1);
+        let is_first = silences.compare_exchange(none, one, Ordering::Relaxed, Ordering::Relaxed);
+        if is_first.is_ok() {
+            self.spawn_probe(link, patience);
+        }
+    }
+
+    /// Waits until there is another connection than this one, and says how long that took to be
+    /// made.
+    pub(super) async fn another(&self, link: &Link) -> Duration {
+        let mut status = self.inner.status.subscribe();
+        loop {
+            let next_attempt = match &*status.borrow_and_update() {
+                Status::Up(current) if !current.is(link) => return current.took,
+                Status::Up(_) | Status::Connecting => None,
+                Status::Down { until, .. } => Some(*until),
+            };
+            if let Some(next_attempt) = next_attempt {
+                sleep_until(next_attempt).await;
+                self.connect_unless_connecting();
+            }
+            // This guard holds a sender, so the channel is not closed.
+            let _ = status.changed().await;
         }
     }
 
