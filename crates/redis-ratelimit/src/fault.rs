@@ -36,7 +36,8 @@ pub enum FaultKind {
     Forbidden,
     /// Another program keeps something else under this key: choose another namespace.
     WrongType,
-    /// The URL is not one, or the build lacks the feature for it.
+    /// The URL is not one, or the build lacks the feature for it, or what it is to be used with is
+    /// no certificate.
     InvalidUrl,
     /// An answer that a script of this crate does not give.
     UnexpectedReply,
@@ -147,7 +148,9 @@ impl FaultKind {
             Self::WrongType => {
                 "the key holds another program's data: choose another namespace or policy name"
             }
-            Self::InvalidUrl => "the store's URL is not one that this build understands",
+            Self::InvalidUrl => {
+                "the store's URL or certificate is not one that this build understands"
+            }
             Self::UnexpectedReply => "the store gave an answer that is none",
         }
     }

@@ -1,5 +1,6 @@
 //! Rows about the network between us and Redis.
 
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use redis_ratelimit::{
@@ -124,6 +125,26 @@ async fn a_check_that_was_sent_with_others_tells_that_it_may_have_been_charged()
         .expect("an answer")
         .remaining;
     assert_eq!(left, 1_000 - 4 - 7, "all of them were carried out");
+}
+
+#[tokio::test]
+async fn why_there_is_no_connection_is_told_also_if_it_takes_long_to_find_out() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("redis://{}", listener.local_addr().expect("it is bound"));
+    // It hangs up after longer than there is between two attempts. It ends with the test's process.
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                std::thread::sleep(BUDGET / 2);
+                drop(client);
+            });
+        }
+    });
+    let settings = builder(&url, FailurePolicy::Closed);
+    let (limiter, policy) = (settings.budget(4 * BUDGET).build(), policy(10));
+    let decision = limiter.check(check(&policy)).await;
+    let told = (FaultKind::Unreachable, Applied::No);
+    assert_eq!(fault(&decision), told, "{decision:?}");
 }
 
 #[tokio::test]

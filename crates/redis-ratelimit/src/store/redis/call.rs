@@ -174,11 +174,17 @@ async fn link(
     }
     match reached {
         Ok(reached) => reached.map_err(|cause| fault::of_connecting(&cause)),
-        Err(_) => Err(match refused_with.take() {
-            Some(error) => failed(FaultKind::Unavailable, error),
-            None => Fault::new(FaultKind::Timeout, Applied::No),
+        Err(_) => Err(match (refused_with.take(), failure(to)) {
+            (Some(error), _) => failed(FaultKind::Unavailable, error),
+            (None, Some(cause)) => fault::of_connecting(&cause),
+            (None, None) => Fault::new(FaultKind::Timeout, Applied::No),
         }),
     }
+}
+
+/// Why there is no connection, if an attempt has found out.
+fn failure(to: To<'_>) -> Option<RedisError> {
+    to.servers.guard_if_known(to.slot)?.last_failure()
 }
 
 async fn reach(to: To<'_>, asks: Option<Guard>) -> RedisResult<(Guard, Link)> {

@@ -57,7 +57,10 @@ enum Status {
         until: Instant,
         cause: Option<RedisError>,
     },
-    Connecting,
+    Connecting {
+        /// Why the last attempt has failed.
+        cause: Option<RedisError>,
+    },
     Up(Link),
 }
 
@@ -107,7 +110,15 @@ impl Guard {
     pub(super) fn link_if_up(&self) -> Option<Link> {
         match &*self.inner.status.borrow() {
             Status::Up(link) => Some(link.clone()),
-            Status::Down { .. } | Status::Connecting => None,
+            Status::Down { .. } | Status::Connecting { .. } => None,
+        }
+    }
+
+    /// Why there is no connection, as far as an attempt has found out.
+    pub(super) fn last_failure(&self) -> Option<RedisError> {
+        match &*self.inner.status.borrow() {
+            Status::Down { cause, .. } | Status::Connecting { cause } => cause.clone(),
+            Status::Up(_) => None,
         }
     }
 
@@ -122,7 +133,7 @@ impl Guard {
                     Some(cause) if *until > Instant::now() => return Err(cause.clone()),
                     Some(_) | None => *until,
                 },
-                Status::Connecting => Instant::now(),
+                Status::Connecting { .. } => Instant::now(),
             };
             sleep_until(next_attempt).await;
             self.connect_unless_connecting();
@@ -132,12 +143,13 @@ impl Guard {
     }
 
     fn connect_unless_connecting(&self) {
-        let is_first = self.inner.status.send_if_modified(|status| {
-            let is_due = matches!(status, Status::Down { until, .. } if *until <= Instant::now());
-            if is_due {
-                *status = Status::Connecting;
+        let is_first = self.inner.status.send_if_modified(|status| match status {
+            Status::Down { until, cause } if *until <= Instant::now() => {
+                let cause = cause.take();
+                *status = Status::Connecting { cause };
+                true
             }
-            is_due
+            _ => false,
         });
         if is_first {
             // Made here, so that it ends also if its task is dropped before it has run.
@@ -191,7 +203,7 @@ impl Guard {
         loop {
             let next_attempt = match &*status.borrow_and_update() {
                 Status::Up(current) if !current.is(link) => return current.took,
-                Status::Up(_) | Status::Connecting => None,
+                Status::Up(_) | Status::Connecting { .. } => None,
                 Status::Down { until, .. } => Some(*until),
             };
             if let Some(next_attempt) = next_attempt {
@@ -278,7 +290,7 @@ impl Attempt {
 impl Drop for Attempt {
     fn drop(&mut self) {
         self.status().send_if_modified(|status| {
-            let is_abandoned = matches!(status, Status::Connecting);
+            let is_abandoned = matches!(status, Status::Connecting { .. });
             if is_abandoned {
                 let until = self.next_attempt;
                 *status = Status::Down { until, cause: None };
@@ -344,7 +356,8 @@ mod tests {
         sleep_until(link.next_attempt).await;
         guard.connect_unless_connecting();
         let mut status = guard.inner.status.subscribe();
-        assert!(matches!(&*status.borrow_and_update(), Status::Connecting));
+        let connecting = matches!(&*status.borrow_and_update(), Status::Connecting { .. });
+        assert!(connecting);
         status.changed().await.expect("the guard has the sender");
         let status = status.borrow();
         let has_failed = matches!(&*status, Status::Down { cause: Some(_), .. });
