@@ -187,3 +187,48 @@ impl Lane {
         before - self.places.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::few::Few;
+    use crate::store::Ask;
+    use crate::{Policy, Quota};
+
+    fn waiter() -> (Waiter, oneshot::Receiver<Told>) {
+        let (sender, answer) = oneshot::channel();
+        let ask = Ask {
+            key: Vec::new(),
+            cost: 1,
+        };
+        let waiter = Waiter {
+            deadline: Instant::now(),
+            order: Few::one(ask),
+            answer: sender,
+        };
+        (waiter, answer)
+    }
+
+    #[test]
+    fn it_takes_nobody_more_when_it_is_full_until_somebody_leaves_or_goes() {
+        let policy = Policy::gcra("p", Quota::per_second(1)).expect("a quota");
+        let rules = [*policy.rule()];
+        let mut queue = Queue::default();
+        assert!(queue.begin_call(1));
+        let mut push = |queue: &mut Queue| queue.push(None, &rules, waiter().0);
+        let first = push(&mut queue).expect("it is empty");
+        for _ in 1..PLACES_MAX {
+            assert!(push(&mut queue).is_some());
+        }
+        assert!(push(&mut queue).is_none());
+        assert!(queue.leave(first).is_some());
+        assert!(push(&mut queue).is_some());
+        assert!(push(&mut queue).is_none());
+        let (_, called) = queue.next_or_end().expect("they wait");
+        for _ in 0..called.len() {
+            assert!(push(&mut queue).is_some());
+        }
+        assert_eq!((called.len(), queue.len()), (LIMITS_MAX, PLACES_MAX));
+        assert!(push(&mut queue).is_none());
+    }
+}
