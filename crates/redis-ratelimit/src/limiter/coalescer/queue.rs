@@ -215,7 +215,7 @@ mod tests {
         let rules = [*policy.rule()];
         let mut queue = Queue::default();
         assert!(queue.begin_call(1));
-        let mut push = |queue: &mut Queue| queue.push(None, &rules, waiter().0);
+        let push = |queue: &mut Queue| queue.push(None, &rules, waiter().0);
         let first = push(&mut queue).expect("it is empty");
         for _ in 1..PLACES_MAX {
             assert!(push(&mut queue).is_some());
