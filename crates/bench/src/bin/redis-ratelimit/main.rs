@@ -1,294 +1,235 @@
-//! Decisions over one real Redis: ours, and the script of `redis_rate` (Go) on redis-rs, which most
-//! limiters for Rust copy. A bare `INCR` is what the client and the server can do at most.
+//! Decisions over one real Redis: ours, and those of every limiter for Rust that stands on Redis.
+//! `redis_rate` is the script of Go's on redis-rs, which most of them copy. A bare `INCR` is what the
+//! client and the server can do at most.
 //!
 //! The server is started by each contender, so that the keys and the work of one are no burden to
 //! the next. It shares the machine with the client: read ratios.
+//!
+//! What stands behind a row that a peer is not in, or not as it would be in production:
+//!
+//! - limitador is there with `--with limitador`: its storage in Redis does not build without `RocksDB`.
+//! - limitador-cached is not asked for many keys: it does not finish.
+//! - tower-rate-limit-redis counts to 65 535 and in milliseconds, and throttle-kit in milliseconds:
+//!   in the row of one key they give less than is asked for, which takes as long.
+//! - trypema asks for Redis 7.2; what is used of it runs on 6.2 and 7.0 as well.
+//! - governor and `tower_governor` have no Redis: they are in the rows of one process.
+
+mod facts;
+mod growth;
+mod layer;
+mod load;
+mod memory;
+mod peers;
+mod stand;
 
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::time::Duration;
 
-use bench::{Bench, Fact, Operation, Row, batch, each};
-use governor::{DefaultKeyedRateLimiter, RateLimiter};
-use redis::aio::MultiplexedConnection;
-use redis::{Client, Script};
-use redis_ratelimit::{Check, Decision, FailurePolicy, Limiter, Policy, Quota, RedisStore};
-use tokio::runtime::{Builder, Runtime};
-use tokio::task::JoinSet;
+use bench::{Bench, Fact, Row};
 
-/// `redis_rate.AllowN`, as of v10.
-const REDIS_RATE: &str = include_str!("redis_rate.lua");
+use self::facts::Figure;
+use self::layer::Fate;
+use self::load::Load;
+use self::peers::incr::Incr;
+#[cfg(feature = "limitador")]
+use self::peers::limitador::Limitador;
+use self::peers::ours::Ours;
+use self::peers::redis_rate::RedisRate;
+use self::peers::throttle_kit::ThrottleKit;
+use self::peers::tower_rate_limit_redis::TowerRateLimitRedis;
+use self::peers::trypema::{Trypema, TrypemaHybrid};
+use self::stand::{Way, among, many};
 
-const KEYS: u64 = 100_000;
+const WIDE: Load = Load::Wide(100_000);
 
 fn main() -> ExitCode {
-    Bench::new("redis-ratelimit")
-        .row(redis_row(
-            "decisions of so many tasks on 100 000 keys",
-            Load::Wide,
-            [1, 64, 1_024],
-        ))
-        .row(redis_row(
+    let is_client = growth::is_client(|name, url| match name {
+        "all layers" => growth::obey::<Ours<true>>(url),
+        "no layers" => growth::obey::<Ours<false>>(url),
+        _ => growth::obey::<RedisRate>(url),
+    });
+    if is_client {
+        return ExitCode::SUCCESS;
+    }
+    in_one_process(over_redis(Bench::new("redis-ratelimit"))).run()
+}
+
+fn over_redis(bench: Bench) -> Bench {
+    let tasks = "decisions of so many tasks on 100 000 keys";
+    let bench = bench
+        .row(against_all(tasks, WIDE, Way::Once, &[1, 64, 1_024]))
+        .row(against_all(
             "decisions of 64 tasks on one key",
             Load::Hot,
-            [64],
+            Way::Once,
+            &[64],
         ))
-        .row(redis_row(
+        .row(against_all(
             "decisions of 64 tasks, 95 % denied",
             Load::Denied,
-            [64],
+            Way::Once,
+            &[64],
         ))
+        .row(against_all(
+            "two limits for each of 64 tasks",
+            WIDE,
+            Way::Twice,
+            &[64],
+        ));
+    let bench = [
+        (
+            "units beyond 1024 that 64 tasks of 4 limiters are given, one key",
+            Figure::Surplus,
+        ),
+        (
+            "units of a limit that requests took which another limit denied",
+            Figure::Wasted,
+        ),
+        (
+            "median of a decision of one task in us, 100 000 keys",
+            Figure::MedianMicros,
+        ),
+        (
+            "Redis' processor time per decision of 64 tasks in us, 100 000 keys",
+            Figure::RedisMicros,
+        ),
+        (
+            "bytes to and from Redis per decision of 64 tasks, 100 000 keys",
+            Figure::WireBytes,
+        ),
+        (
+            "bytes of Redis' memory per key, 100 000 keys",
+            Figure::KeyBytes(100_000),
+        ),
+    ]
+    .into_iter()
+    .fold(bench, |bench, (name, figure)| {
+        bench.fact(of_all(name, figure))
+    });
+    growing(bench)
+}
+
+/// All that can be put to it.
+fn against_all(name: &str, load: Load, way: Way, sizes: &[u64]) -> Row {
+    let row = Row::new(name)
+        .sizes(sizes.iter().copied())
+        .ours("all layers", move |tasks| {
+            many::<Ours<true>>(tasks, load, way)
+        })
+        .ours("no layers", move |tasks| {
+            many::<Ours<false>>(tasks, load, way)
+        })
+        .peer("redis_rate", move |tasks| {
+            many::<RedisRate>(tasks, load, way)
+        })
+        .peer("throttle-kit", move |tasks| {
+            many::<ThrottleKit>(tasks, load, way)
+        })
+        .peer("tower-rate-limit-redis", move |tasks| {
+            many::<TowerRateLimitRedis>(tasks, load, way)
+        })
+        .peer("trypema", move |tasks| many::<Trypema>(tasks, load, way))
+        .peer("trypema-hybrid", move |tasks| {
+            many::<TrypemaHybrid>(tasks, load, way)
+        });
+    #[cfg(feature = "limitador")]
+    let row = row.peer("limitador", move |tasks| {
+        many::<Limitador<false>>(tasks, load, way)
+    });
+    #[cfg(feature = "limitador")]
+    let row = match load {
+        Load::Wide(_) | Load::Kept(_) => row,
+        _ => row.peer("limitador-cached", move |tasks| {
+            many::<Limitador<true>>(tasks, load, way)
+        }),
+    };
+    row.peer("INCR", move |tasks| many::<Incr>(tasks, load, way))
+}
+
+fn of_all(name: &str, figure: Figure) -> Fact {
+    let fact = Fact::new(name)
+        .of("all layers", move || figure.of::<Ours<true>>())
+        .of("no layers", move || figure.of::<Ours<false>>())
+        .of("redis_rate", move || figure.of::<RedisRate>())
+        .of("throttle-kit", move || figure.of::<ThrottleKit>())
+        .of("tower-rate-limit-redis", move || {
+            figure.of::<TowerRateLimitRedis>()
+        })
+        .of("trypema", move || figure.of::<Trypema>())
+        .of("trypema-hybrid", move || figure.of::<TrypemaHybrid>());
+    #[cfg(feature = "limitador")]
+    let fact = fact.of("limitador", move || figure.of::<Limitador<false>>());
+    match figure {
+        Figure::Surplus | Figure::Wasted => {
+            #[cfg(feature = "limitador")]
+            let fact = fact.of("limitador-cached", move || figure.of::<Limitador<true>>());
+            fact
+        }
+        _ => fact.of("INCR", move || figure.of::<Incr>()),
+    }
+}
+
+fn growing(bench: Bench) -> Bench {
+    let keys = [1_000, 100_000, 1_000_000];
+    let mut bench = bench
         .row(
-            Row::new("two limits for each of 64 tasks")
-                .sizes([64])
-                .ours("all or none, all layers", |tasks| {
-                    many(tasks, ours(Load::Wide, true), two_of_ours)
+            Row::new("decisions of 64 tasks on so many keys that Redis holds")
+                .levels(keys)
+                .ours("all layers", |keys| {
+                    among::<Ours<true>>(Load::Kept(keys), keys)
                 })
-                .ours("all or none, no layers", |tasks| {
-                    many(tasks, ours(Load::Wide, false), two_of_ours)
-                })
-                .peer("redis_rate, one after the other", |tasks| {
-                    many(tasks, RedisRate::connect(Load::Wide), RedisRate::twice)
+                .peer("redis_rate", |keys| {
+                    among::<RedisRate>(Load::Kept(keys), keys)
                 }),
         )
         .row(
+            Row::new("so many limits in a call of each of 64 tasks")
+                .sizes([1, 2, 4, 8])
+                .ours("all layers", |limits| growth::limits(limits, true))
+                .ours("no layers", |limits| growth::limits(limits, false)),
+        )
+        .row(
+            Row::new("decisions of so many processes of 16 tasks on 100 000 keys")
+                .sizes([1, 2, 4])
+                .ours("all layers", |processes| {
+                    growth::processes("all layers", processes)
+                })
+                .ours("no layers", |processes| {
+                    growth::processes("no layers", processes)
+                })
+                .peer("redis_rate", |processes| {
+                    growth::processes("redis_rate", processes)
+                }),
+        );
+    for keys in [1_000, 1_000_000] {
+        let figure = Figure::KeyBytes(keys);
+        bench = bench.fact(
+            Fact::new(format!("bytes of Redis' memory per key, {keys} keys"))
+                .of("all layers", move || figure.of::<Ours<true>>())
+                .of("redis_rate", move || figure.of::<RedisRate>()),
+        );
+    }
+    bench
+}
+
+fn in_one_process(bench: Bench) -> Bench {
+    bench
+        .row(
             Row::new("a decision in memory")
-                .ours("redis-ratelimit", |_size| in_memory())
-                .peer("governor", |_size| in_governor()),
+                .ours("redis-ratelimit", |_size| memory::ours())
+                .peer("governor", |_size| memory::governor()),
         )
-        .fact(
-            Fact::new("units admitted beyond 1024 by 64 tasks of 4 limiters on one key")
-                .of("all layers", || surplus(true))
-                .of("no layers", || surplus(false)),
-        )
-        .run()
+        .row(through_the_layer(
+            "an admitted request through the layer, in memory",
+            Fate::Admitted,
+        ))
+        .row(through_the_layer(
+            "a denied request through the layer, in memory",
+            Fate::Denied,
+        ))
 }
 
-fn redis_row<const N: usize>(name: &str, load: Load, sizes: [u64; N]) -> Row {
+fn through_the_layer(name: &str, fate: Fate) -> Row {
     Row::new(name)
-        .sizes(sizes)
-        .ours("all layers", move |tasks| {
-            many(tasks, ours(load, true), one_of_ours)
-        })
-        .ours("no layers", move |tasks| {
-            many(tasks, ours(load, false), one_of_ours)
-        })
-        .peer("redis_rate", move |tasks| {
-            many(tasks, RedisRate::connect(load), RedisRate::once)
-        })
-        .peer("INCR", move |tasks| {
-            many(tasks, RedisRate::connect(load), RedisRate::incr)
-        })
-}
-
-/// Which keys are asked for, and whether there is anything left.
-#[derive(Debug, Clone, Copy)]
-enum Load {
-    Wide,
-    Hot,
-    Denied,
-}
-
-impl Load {
-    fn key(self, nth: u64) -> u64 {
-        match self {
-            // A multiplication by a large odd number visits all keys in no order.
-            Self::Wide => nth.wrapping_mul(0x9e37_79b9_7f4a_7c15) % KEYS,
-            Self::Hot => 0,
-            Self::Denied => nth % 64,
-        }
-    }
-
-    /// Units per minute, and as many at once.
-    fn units(self) -> u32 {
-        match self {
-            Self::Wide => 1_000,
-            Self::Hot => 50_000_000,
-            Self::Denied => 20,
-        }
-    }
-}
-
-/// A server with a runtime to use it on.
-struct Stand<T> {
-    user: T,
-    load: Load,
-    runtime: Runtime,
-    _server: testkit::Redis,
-}
-
-fn stand<T>(load: Load, user: impl AsyncFnOnce(&str) -> T) -> Stand<T> {
-    let server = testkit::Redis::start(&[]).expect("redis-server is installed");
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    Stand {
-        user: runtime.block_on(user(&server.url())),
-        load,
-        runtime,
-        _server: server,
-    }
-}
-
-/// Each task asks so many times; an operation is one decision.
-fn many<T, F>(tasks: u64, stand: Stand<T>, ask: fn(T, u64) -> F) -> impl Operation
-where
-    T: Clone + Send + 'static,
-    F: Future<Output = ()> + Send + 'static,
-{
-    batch(move |count| {
-        // The whole of it: the server ends with this closure.
-        let stand = &stand;
-        stand.runtime.block_on(async {
-            let mut asking = JoinSet::new();
-            for task in 0..tasks {
-                let (user, load) = (stand.user.clone(), stand.load);
-                asking.spawn(async move {
-                    for nth in 0..count {
-                        ask(user.clone(), load.key(nth * tasks + task)).await;
-                    }
-                });
-            }
-            asking.join_all().await;
-        });
-    })
-}
-
-type Ours = (Limiter, Arc<[Policy; 2]>);
-
-fn ours(load: Load, layers: bool) -> Stand<Ours> {
-    stand(load, async |url| {
-        let quota = Quota::per_minute(load.units());
-        let policies = ["a", "b"].map(|name| Policy::gcra(name, quota).expect("a quota"));
-        let user: Ours = (limiter(url, layers), Arc::new(policies));
-        // It connects and sends its scripts now, as the peers do, and not in the first slice.
-        one_of_ours(user.clone(), u64::MAX).await;
-        two_of_ours(user.clone(), u64::MAX).await;
-        user
-    })
-}
-
-fn limiter(url: &str, layers: bool) -> Limiter {
-    let store = RedisStore::open(url).expect("a URL");
-    let settings = Limiter::builder()
-        .redis(store, FailurePolicy::Closed)
-        .budget(Duration::from_secs(5));
-    if layers {
-        settings.coalesce().deny_cache(100_000).build()
-    } else {
-        settings.build()
-    }
-}
-
-async fn one_of_ours((limiter, policies): Ours, key: u64) {
-    let key = format!("user:{key}");
-    let check = Check::new(&policies[0], &key).expect("a short key");
-    let decision = limiter.check(check).await;
-    assert!(!matches!(decision, Decision::Unknown(_)), "{decision:?}");
-}
-
-async fn two_of_ours((limiter, policies): Ours, key: u64) {
-    let key = format!("user:{key}");
-    let checks = [&policies[0], &policies[1]].map(|policy| Check::new(policy, &key));
-    let checks = checks.map(|check| check.expect("a short key"));
-    assert!(limiter.check_all(&checks).await.doubt().is_none());
-}
-
-#[derive(Clone)]
-struct RedisRate {
-    connection: MultiplexedConnection,
-    script: Arc<Script>,
-    units: u32,
-}
-
-impl RedisRate {
-    fn connect(load: Load) -> Stand<Self> {
-        stand(load, async |url| {
-            let client = Client::open(url).expect("a URL");
-            Self {
-                connection: client
-                    .get_multiplexed_async_connection()
-                    .await
-                    .expect("the server answers"),
-                script: Arc::new(Script::new(REDIS_RATE)),
-                units: load.units(),
-            }
-        })
-    }
-
-    async fn once(mut self, key: u64) {
-        self.allow(format!("rate:user:{key}")).await;
-    }
-
-    async fn twice(mut self, key: u64) {
-        self.allow(format!("rate:a:user:{key}")).await;
-        self.allow(format!("rate:b:user:{key}")).await;
-    }
-
-    async fn allow(&mut self, key: String) {
-        let mut call = self.script.key(key);
-        call.arg(self.units).arg(self.units).arg(60).arg(1);
-        let reply: (i64, i64, String, String) = call
-            .invoke_async(&mut self.connection)
-            .await
-            .expect("an answer");
-        std::hint::black_box(reply);
-    }
-
-    async fn incr(mut self, key: u64) {
-        let mut incr = redis::cmd("INCR");
-        let count: i64 = incr
-            .arg(format!("user:{key}"))
-            .query_async(&mut self.connection)
-            .await
-            .expect("an answer");
-        std::hint::black_box(count);
-    }
-}
-
-fn in_memory() -> impl Operation {
-    let runtime = Builder::new_current_thread().build().expect("a runtime");
-    let limiter = Limiter::memory();
-    let policy = Policy::gcra("p", Quota::per_second(1_000_000).burst(u32::MAX)).expect("a quota");
-    batch(move |count| {
-        runtime.block_on(async {
-            for _ in 0..count {
-                let check = Check::new(&policy, "user:42").expect("a short key");
-                assert!(std::hint::black_box(limiter.check(check).await).is_admitted());
-            }
-        });
-    })
-}
-
-fn in_governor() -> impl Operation {
-    let units = std::num::NonZeroU32::new(1_000_000).expect("not zero");
-    let limiter: DefaultKeyedRateLimiter<String> = RateLimiter::keyed(
-        governor::Quota::per_second(units).allow_burst(std::num::NonZeroU32::MAX),
-    );
-    let key = "user:42".to_owned();
-    each(move || limiter.check_key(&key))
-}
-
-fn surplus(layers: bool) -> f64 {
-    let stand = stand(Load::Hot, async |url| {
-        [(); 4].map(|()| limiter(url, layers))
-    });
-    let admitted = stand.runtime.block_on(async {
-        let mut tasks = JoinSet::new();
-        for task in 0..64 {
-            let limiter = stand.user[task % 4].clone();
-            tasks.spawn(async move {
-                let policy = Policy::gcra("p", Quota::per_day(1_024)).expect("a quota");
-                let mut admitted = 0_u32;
-                for _ in 0..64 {
-                    let check = Check::new(&policy, "hot").expect("a short key");
-                    admitted += u32::from(limiter.check(check).await.is_admitted());
-                }
-                admitted
-            });
-        }
-        tasks.join_all().await.into_iter().sum::<u32>()
-    });
-    f64::from(admitted) - 1_024.0
+        .ours("redis-ratelimit", move |_size| layer::ours(fate))
+        .peer("tower_governor", move |_size| layer::tower_governor(fate))
 }
