@@ -53,12 +53,12 @@ where
         };
         // One that was handed back is not seen: the pool has let go of it.
         let is_seen = !begun.is_counted();
-        let began = is_seen.then(|| log.begin()).flatten();
+        let since = is_seen.then(|| log.begin()).flatten();
         // The call consumes the closure, so what it has captured is gone before the handle knows.
         let result = catch_unwind(AssertUnwindSafe(|| call.run()))
             .map_err(|payload| JobError::Panicked(Panic::new(payload)));
         if is_seen {
-            log.end(result.as_ref().map(drop), began);
+            log.end(result.as_ref().map(drop), since);
         }
         begun.end(result);
     }

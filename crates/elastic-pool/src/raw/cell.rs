@@ -161,8 +161,8 @@ impl<P> Begun<P> {
         // ORDERING: AcqRel. The handle sees the result, and we see the waker.
         let before = cell.state.fetch_or(ENDED, Ordering::AcqRel);
         if before & WAITER != 0 {
-            // SAFETY: clause 5. Who waits does not write it any more.
             cell.waiter.with(|waiter| {
+                // SAFETY: clause 5. Who waits does not write it any more.
                 if let Some(waker) = unsafe { &*waiter } {
                     contain(|| waker.wake_by_ref());
                 }
@@ -183,8 +183,8 @@ where
         let before = self.state.load(Ordering::Acquire);
         let mut has_ended = before & ENDED != 0;
         if !has_ended && before & WAITER != 0 {
-            // SAFETY: clauses 4 and 5. At most who ends the job reads it too.
             let is_known = self.waiter.with(|waiter| {
+                // SAFETY: clauses 4 and 5. At most who ends the job reads it too.
                 let known = unsafe { &*waiter };
                 known.as_ref().is_some_and(|known| known.will_wake(waker))
             });

@@ -80,9 +80,9 @@ fn one_of_many_starts_a_job() {
 #[test]
 fn a_result_whose_handle_is_gone_is_dropped_with_the_cell() {
     let (cell, receiver) = job();
-    let (call, begun) = Cell::start(cell).expect("nobody has started it");
+    let (work, begun) = Cell::start(cell).expect("nobody has started it");
     drop(receiver);
-    drop(begun.end(Ok(call.run())));
+    drop(begun.end(Ok(work.run())));
 }
 
 #[test]
@@ -90,8 +90,8 @@ fn a_handle_that_waits_is_woken_while_its_job_ends() {
     for _ in 0..20 {
         let (cell, receiver) = job();
         let worker = thread::spawn(move || {
-            let (call, begun) = Cell::start(cell).expect("nobody has started it");
-            drop(begun.end(Ok(call.run())));
+            let (work, begun) = Cell::start(cell).expect("nobody has started it");
+            drop(begun.end(Ok(work.run())));
         });
         assert!(wait(receiver).is_ok());
         worker.join().expect("no worker panics");
