@@ -120,17 +120,22 @@ impl Shared {
     pub(super) fn look_for_room(self: &Arc<Self>) {
         const SOME: usize = 64;
         const NAPS: u32 = 3;
+        // A shorter queue is empty before a nap is over.
+        const WORTH_A_NAP: usize = 512;
         let is_over = || {
             self.with(|desk| {
                 desk.room() >= SOME.min(desk.settings.queue) || !desk.waiters.is_empty()
             })
         };
-        for _ in 0..NAPS {
+        let is_long = self.state.lock().settings.queue >= WORTH_A_NAP;
+        let naps = if is_long { NAPS } else { 0 };
+        for _ in 0..naps {
             if spin_until(is_over) {
                 return;
             }
             nap();
         }
+        spin_until(is_over);
     }
 
     /// The next thing for a worker to do.
