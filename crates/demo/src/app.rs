@@ -3,10 +3,8 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use ctxsvc::Redis;
-use elastic_pool::{Shutdown, blocking};
 use metrics_exporter_prometheus::PrometheusHandle;
 use middleware_chain::Chain;
 use redis_ratelimit::{Fault, ProxyError, RateLimitLayer};
@@ -17,16 +15,13 @@ use tokio_util::sync::CancellationToken;
 use crate::server::{Limits, Server, Summary};
 use crate::store::{CachedStore, PostgresStore, SqliteStore, UserStore};
 use crate::telemetry;
-use crate::{Args, LastError, api, operator, quotas};
+use crate::{Args, LastError, Pools, api, operator, quotas};
 
 /// The database that instances can share.
 const POSTGRES: &str = "PostgreSQL";
 
 /// How many ports are tried after the one that was asked for.
 const PORTS_TRIED: u16 = 100;
-
-/// Nobody waits for a picture any more once the last connection has closed.
-const DRAWN_WITHIN: Shutdown = Shutdown::Cancel(Duration::from_secs(1));
 
 /// The service, ready to run.
 #[derive(Debug)]
@@ -38,7 +33,7 @@ pub struct App {
     store: Arc<dyn UserStore>,
     store_name: &'static str,
     quotas: RateLimitLayer,
-    drawing: blocking::Pool,
+    pools: Pools,
     /// For both listeners: the service stands behind the chain besides.
     server: Server,
     chain: Chain,
@@ -56,10 +51,10 @@ impl App {
         let (store, store_name) = open_store(args).await?;
         let quotas = quotas::layer(args).await?;
         let store = Arc::new(remembered(store, store_name, args)?);
-        let drawing = blocking::Pool::builder().build()?;
         let last_error = LastError::default();
-        // The chain describes its metrics: to the recorder, which has to be there.
+        // The chain and the pools describe their metrics: to the recorder, which has to be there.
         let metrics = telemetry::metrics();
+        let pools = Pools::start()?;
         let server = Server::new(Limits::default());
         let log = telemetry::access_log(args.log);
         let chain = api::chain(server.chain(), log, &last_error)?;
@@ -73,7 +68,7 @@ impl App {
             store,
             store_name,
             quotas,
-            drawing,
+            pools,
             server,
             chain,
             last_error,
@@ -105,7 +100,7 @@ impl App {
         let metrics = self.metrics;
         let router = api::router(
             Arc::clone(&self.store),
-            self.drawing.clone(),
+            self.pools.clone(),
             self.quotas,
             metrics.clone(),
         );
@@ -122,10 +117,7 @@ impl App {
             both = async { tokio::join!(serving, operator) } => both,
             never = telemetry::upkeep(&metrics) => never,
         };
-        let pictures = self.drawing.shutdown(DRAWN_WITHIN).await;
-        if !pictures.is_clean() {
-            tracing::warn!(?pictures, "pictures were given up on");
-        }
+        self.pools.shut_down().await;
         self.store.close().await;
         summary
     }
@@ -237,9 +229,9 @@ pub enum StartError {
     /// There is no Redis for users at the URL.
     #[error("can't share users in Redis")]
     RedisUrl(#[from] ctxsvc::RedisUrlError),
-    /// There is no pool of threads.
-    #[error("can't draw pictures")]
-    Drawing(#[from] elastic_pool::BuildError),
+    /// The system refuses a thread.
+    #[error("can't start the pools")]
+    Pools(#[from] elastic_pool::BuildError),
     /// The members do not fit together.
     #[error("can't put the chain together")]
     Chain(#[from] middleware_chain::BuildError),

@@ -89,6 +89,12 @@ pub fn metrics() -> PrometheusHandle {
                         &BUCKETS_SECS,
                     )
                 })
+                .and_then(|it| {
+                    it.set_buckets_for_metric(
+                        Matcher::Prefix("pool_job_".to_owned()),
+                        &BUCKETS_SECS,
+                    )
+                })
                 .expect("there is at least one bucket")
                 .with_recommended_naming(true)
                 .install_recorder()

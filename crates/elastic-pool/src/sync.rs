@@ -10,7 +10,8 @@ use std as primitives;
 use std::sync::PoisonError;
 use std::time::Instant;
 
-pub(crate) use primitives::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+pub(crate) use primitives::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+pub(crate) use primitives::thread::yield_now;
 use primitives::thread::{self, Thread};
 pub(crate) use primitives::thread_local;
 
@@ -27,6 +28,29 @@ impl<T> Mutex<T> {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Loom's, which sees who touches it at once with whom.
+#[cfg(all(test, model))]
+pub(crate) use loom::cell::UnsafeCell;
+
+/// The standard library's, with the face of loom's.
+#[cfg(not(all(test, model)))]
+pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+#[cfg(not(all(test, model)))]
+impl<T> UnsafeCell<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(std::cell::UnsafeCell::new(value))
+    }
+
+    pub(crate) fn with<R>(&self, look: impl FnOnce(*const T) -> R) -> R {
+        look(self.0.get())
+    }
+
+    pub(crate) fn with_mut<R>(&self, touch: impl FnOnce(*mut T) -> R) -> R {
+        touch(self.0.get())
     }
 }
 
@@ -106,7 +130,7 @@ pub(crate) fn spin_until(mut has_come: impl FnMut() -> bool) -> bool {
             (0..1 << round).for_each(|_| std::hint::spin_loop());
         } else {
             // Who is waited for may need this processor.
-            thread::yield_now();
+            yield_now();
         }
         has_come()
     })
@@ -116,6 +140,12 @@ pub(crate) fn spin_until(mut has_come: impl FnMut() -> bool) -> bool {
 pub(crate) fn pause() {
     #[cfg(not(all(test, model)))]
     (0..8).for_each(|_| std::hint::spin_loop());
+}
+
+/// Leaves the processor to others, for longer than a busy worker needs to make room.
+pub(crate) fn nap() {
+    #[cfg(not(all(test, model)))]
+    thread::sleep(std::time::Duration::from_micros(20));
 }
 
 /// In a model it looks once.

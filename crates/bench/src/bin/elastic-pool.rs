@@ -6,13 +6,14 @@
 use std::future::poll_fn;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bench::{Bench, Fact, Operation, Row, batch, each};
 use elastic_pool::blocking::Pool;
-use elastic_pool::task;
+use elastic_pool::{Ending, Observer, task};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use tokio::task::yield_now;
@@ -32,7 +33,12 @@ fn main() -> ExitCode {
         .row(burst("burst of 1000 x 1 ms, 64 workers", 64))
         .row(burst("burst of 1000 x 1 ms, 512 workers", 512))
         .row(yields())
+        .row(observed())
         .fact(trickle())
+        .fact(of_so_many_jobs())
+        .fact(by_so_many_workers())
+        .fact(from_so_many_producers())
+        .fact(through_a_queue_of())
         .run()
 }
 
@@ -59,16 +65,7 @@ fn tiny_with_handle(name: &str, producers: u64) -> Row {
     Row::new(name)
         .ours("elastic-pool", move |_| {
             let pool = ours(THREADS);
-            produced_by(producers, move |count| {
-                let mut last = None;
-                for number in 0..count {
-                    last = Some(
-                        pool.submit_blocking(move || number, None)
-                            .expect("it is open"),
-                    );
-                }
-                last.map(|handle| handle.join().expect("it runs"));
-            })
+            produced_by(producers, move |count| flood_with_handles(&pool, count))
         })
         .peer("tokio spawn_blocking", move |_| {
             let runtime = tokio(THREADS);
@@ -288,6 +285,128 @@ fn through_tower(runtime: Runtime, limit: usize) -> impl Operation {
         };
         runtime.block_on(runtime.spawn(all)).expect("it runs");
     })
+}
+
+/// Told of each job and its times.
+#[derive(Default)]
+struct Sum {
+    jobs: AtomicU64,
+    nanos: AtomicU64,
+}
+
+impl Observer for Sum {
+    fn job_started(&self, wait: Duration) {
+        let nanos = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
+        self.nanos.fetch_add(nanos, Ordering::Relaxed);
+    }
+
+    fn job_ended(&self, _: Ending, _: Option<Duration>) {
+        self.jobs.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The pool counts and samples always; an observer hears of each job, so that each is timed.
+fn observed() -> Row {
+    Row::new("tiny jobs, 1 producer, with an observer")
+        .ours("elastic-pool, observed", |_| {
+            let pool = Pool::builder().workers(0..=THREADS);
+            let pool = pool.observer(Sum::default()).build();
+            let pool = pool.expect("the settings are in range");
+            batch(move |count| flood_with_handles(&pool, count))
+        })
+        .peer("elastic-pool", |_| {
+            let pool = ours(THREADS);
+            batch(move |count| flood_with_handles(&pool, count))
+        })
+}
+
+/// Submits jobs and waits for the last.
+fn flood_with_handles(pool: &Pool, count: u64) {
+    let mut last = None;
+    for number in 0..count {
+        let handle = pool.submit_blocking(move || number, None);
+        last = Some(handle.expect("it is open"));
+    }
+    last.map(|handle| handle.join().expect("it runs"));
+}
+
+/// How a pool is used, but for one of it.
+#[derive(Clone, Copy)]
+struct Load {
+    jobs: u64,
+    workers: usize,
+    producers: u64,
+    queue: usize,
+}
+
+const LOAD: Load = Load {
+    jobs: 300_000,
+    workers: THREADS,
+    producers: 1,
+    queue: 1_024,
+};
+
+/// The best of several rounds, as the others were disturbed.
+fn nanos_per_job(load: Load) -> f64 {
+    let pool = Pool::builder().workers(0..=load.workers).queue(load.queue);
+    let pool = pool.build().expect("the settings are in range");
+    let each = load.jobs / load.producers;
+    let rounds = if load.jobs > 1_000_000 { 1 } else { 5 };
+    let round = || {
+        let began = Instant::now();
+        thread::scope(|scope| {
+            for _ in 1..load.producers {
+                scope.spawn(|| flood_with_handles(&pool, each));
+            }
+            flood_with_handles(&pool, each);
+        });
+        let jobs = u32::try_from(each * load.producers).expect("ten millions at most");
+        began.elapsed().as_secs_f64() * 1e9 / f64::from(jobs)
+    };
+    (0..rounds).map(|_| round()).fold(f64::INFINITY, f64::min)
+}
+
+fn of_so_many_jobs() -> Fact {
+    [1_000, 10_000, 100_000, 1_000_000, 10_000_000]
+        .into_iter()
+        .fold(Fact::new("ns for each of so many jobs"), |fact, jobs| {
+            fact.of(format!("{jobs}"), move || {
+                nanos_per_job(Load { jobs, ..LOAD })
+            })
+        })
+}
+
+fn by_so_many_workers() -> Fact {
+    [1, 2, 8, 64, 512].into_iter().fold(
+        Fact::new("ns for each job, by so many workers"),
+        |fact, workers| {
+            fact.of(format!("{workers}"), move || {
+                nanos_per_job(Load { workers, ..LOAD })
+            })
+        },
+    )
+}
+
+fn from_so_many_producers() -> Fact {
+    [1, 4, 16, 64].into_iter().fold(
+        Fact::new("ns for each job, from so many producers"),
+        |fact, producers| {
+            fact.of(format!("{producers}"), move || {
+                nanos_per_job(Load { producers, ..LOAD })
+            })
+        },
+    )
+}
+
+fn through_a_queue_of() -> Fact {
+    [16, 128, 1_024, 16_384, 1_000_000].into_iter().fold(
+        Fact::new("ns for each job, through a queue of so many"),
+        |fact, queue| {
+            fact.of(format!("{queue}"), move || {
+                nanos_per_job(Load { queue, ..LOAD })
+            })
+        },
+    )
 }
 
 fn trickle() -> Fact {

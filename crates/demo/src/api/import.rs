@@ -1,12 +1,16 @@
 //! Many users in one request, as a stream of lines of JSON.
 
-use axum::Json;
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
+use axum::{Extension, Json};
 use bytes::{Buf, Bytes};
-use errchain::{Error, Result};
+use elastic_pool::task::Pool;
+use errchain::{Code, Error, Kind, Result, Retry, code};
 use http_body_util::BodyExt;
 use serde::Serialize;
 
@@ -17,7 +21,13 @@ use crate::user::{Draft, User, UserInput};
 
 const LINE_BYTES_MAX: usize = 8 * 1_024;
 
-/// Users in one transaction: enough to make its cost small, few enough that other writers get
+code!(BUSY: "import", "BUSY", Kind::Unavailable, "There are too many imports", retry = Retry::After(Duration::from_secs(1)));
+code!(NOT_STORED: "import", "NOT_STORED", Kind::Internal, "The users could not be stored");
+
+/// A batch that waits longer than this for its turn is given up on, and the import with it.
+const QUEUED_MAX: Duration = Duration::from_secs(5);
+
+/// Lines of one transaction: enough to make its cost small, few enough that other writers get
 /// their turn.
 const BATCH: usize = 500;
 
@@ -40,6 +50,23 @@ pub(super) struct Report {
     refusals: Vec<Refusal>,
 }
 
+impl Report {
+    fn refuse(&mut self, line: u64, detail: &str) {
+        self.refused += 1;
+        if self.refusals.len() < REFUSALS_MAX {
+            let detail = detail.chars().take(DETAIL_CHARS_MAX).collect();
+            self.refusals.push(Refusal { line, detail });
+        }
+    }
+
+    fn add(&mut self, batch: Self) {
+        self.imported += batch.imported;
+        self.refused += batch.refused;
+        let left = REFUSALS_MAX - self.refusals.len();
+        self.refusals.extend(batch.refusals.into_iter().take(left));
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct Refusal {
     /// Counted from 1.
@@ -47,12 +74,14 @@ struct Refusal {
     detail: String,
 }
 
-/// Imports the valid lines and reports the others. It answers when all that it reports as imported
-/// is stored. If the body breaks off, what was imported until then stays, and the problem document
+/// Imports the valid lines and reports the others. They are checked and stored by the tasks of the
+/// pool, a batch at a time, so that many imports at once leave room for other requests. It answers when
+/// all that it reports as imported is stored. If the body breaks off, what was imported until then stays, and the problem document
 /// says how much that is.
 #[errchain::traced]
 pub(super) async fn import(
     State(store): State<Store>,
+    Extension(importing): Extension<Pool>,
     headers: HeaderMap,
     mut body: Body,
 ) -> Result<Json<Report>> {
@@ -63,7 +92,7 @@ pub(super) async fn import(
         ));
     }
     let mut lines = Lines::new(LINE_BYTES_MAX);
-    let mut import = Import::new(store);
+    let mut import = Import::new(store, importing);
     while let Some(frame) = body.frame().await {
         let frame = match frame {
             Ok(frame) => frame,
@@ -101,22 +130,24 @@ fn is_ndjson(headers: &HeaderMap) -> bool {
     })
 }
 
+/// A line, by its number.
+type Numbered = (u64, Result<Bytes, TooLong>);
+
 struct Import {
     store: Store,
+    importing: Pool,
     lines_seen: u64,
-    batch: Vec<User>,
-    /// The line of each user of the batch.
-    batch_lines: Vec<u64>,
+    batch: Vec<Numbered>,
     report: Report,
 }
 
 impl Import {
-    fn new(store: Store) -> Self {
+    fn new(store: Store, importing: Pool) -> Self {
         Self {
             store,
+            importing,
             lines_seen: 0,
             batch: Vec::with_capacity(BATCH),
-            batch_lines: Vec::with_capacity(BATCH),
             report: Report::default(),
         }
     }
@@ -128,42 +159,35 @@ impl Import {
         {
             first.advance(BYTE_ORDER_MARK.len());
         }
-        match parse(line) {
-            Ok(None) => {}
-            Ok(Some(draft)) => {
-                self.batch.push(User::new(draft));
-                self.batch_lines.push(self.lines_seen);
-            }
-            Err(detail) => self.refuse(self.lines_seen, &detail),
-        }
+        self.batch.push((self.lines_seen, line));
         if self.batch.len() == BATCH {
             self.store_batch().await?;
         }
         Ok(())
     }
 
+    /// Has the pool check and store what has come, and waits for it.
     async fn store_batch(&mut self) -> Result<()> {
-        let stored = match self.store.insert_free(&self.batch).await {
-            Ok(stored) => stored,
-            Err(error) => return Err(self.stopped(error)),
-        };
-        let batch = std::mem::take(&mut self.batch);
-        let batch_lines = std::mem::take(&mut self.batch_lines);
-        for (user, line) in batch.iter().zip(batch_lines) {
-            if stored.contains(&user.id) {
-                self.report.imported += 1;
-            } else {
-                self.refuse(line, "Another user has this e-mail address.");
-            }
+        let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
+        if batch.is_empty() {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn refuse(&mut self, line: u64, detail: &str) {
-        self.report.refused += 1;
-        if self.report.refusals.len() < REFUSALS_MAX {
-            let detail = detail.chars().take(DETAIL_CHARS_MAX).collect();
-            self.report.refusals.push(Refusal { line, detail });
+        let job = self.importing.job(store(Arc::clone(&self.store), batch));
+        let handle = match job.timeout(QUEUED_MAX).try_submit() {
+            Ok(handle) => handle,
+            Err(refused) => return Err(self.stopped(not_stored(&BUSY, &refused))),
+        };
+        match handle.await {
+            Ok(Ok(report)) => {
+                self.report.add(report);
+                Ok(())
+            }
+            Ok(Err(error)) => Err(self.stopped(error)),
+            Err(error) => {
+                let is_late = error.cancel_reason().is_some();
+                let code = if is_late { &BUSY } else { &NOT_STORED };
+                Err(self.stopped(not_stored(code, &error)))
+            }
         }
     }
 
@@ -172,6 +196,39 @@ impl Import {
             .public("imported", self.report.imported)
             .public("refused", self.report.refused)
     }
+}
+
+fn not_stored(code: &'static Code, cause: &dyn std::fmt::Display) -> Error {
+    code.err().with("cause", cause.to_string())
+}
+
+/// Stores the valid ones of a batch of lines.
+async fn store(store: Store, batch: Vec<Numbered>) -> Result<Report> {
+    let mut report = Report::default();
+    let mut users = Vec::with_capacity(batch.len());
+    let mut lines = Vec::with_capacity(batch.len());
+    for (number, line) in batch {
+        match parse(line) {
+            Ok(None) => {}
+            Ok(Some(draft)) => {
+                users.push(User::new(draft));
+                lines.push(number);
+            }
+            Err(detail) => report.refuse(number, &detail),
+        }
+    }
+    if users.is_empty() {
+        return Ok(report);
+    }
+    let stored = store.insert_free(&users).await?;
+    for (user, line) in users.iter().zip(lines) {
+        if stored.contains(&user.id) {
+            report.imported += 1;
+        } else {
+            report.refuse(line, "Another user has this e-mail address.");
+        }
+    }
+    Ok(report)
 }
 
 /// A user, or `None` for an empty line.

@@ -7,7 +7,6 @@ mod extract;
 mod health;
 mod import;
 mod lines;
-mod observe;
 mod refusal;
 mod users;
 
@@ -16,23 +15,23 @@ use std::sync::Arc;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use ctxsvc::CtxLayer;
-use elastic_pool::blocking::Pool;
 use metrics_exporter_prometheus::PrometheusHandle;
 use redis_ratelimit::RateLimitLayer;
 
 pub use chain::chain;
 
+use crate::Pools;
 use crate::store::UserStore;
 
 /// What the handlers share.
 type Store = Arc<dyn UserStore>;
 
-/// Makes the routes of the service, to be served behind its [`chain`](chain()). Pictures are drawn
-/// by the threads of `drawing`. `quotas` are those of the API; who looks after the service is not
-/// limited.
+/// Makes the routes of the service, to be served behind its [`chain`](chain()). `pools` draw
+/// pictures and store what is imported. `quotas` are those of the API; who looks after the service is
+/// not limited.
 pub fn router(
     store: Store,
-    drawing: Pool,
+    pools: Pools,
     quotas: RateLimitLayer,
     metrics: PrometheusHandle,
 ) -> Router {
@@ -43,20 +42,16 @@ pub fn router(
             get(users::read).put(users::update).delete(users::delete),
         )
         .route("/users/{id}/avatar.png", get(avatar::picture))
-        .layer(Extension(drawing.clone()))
+        .layer(Extension(pools.drawing))
         // `x-request-timeout: 250ms` ends the request then, and what the database does for it.
         .layer(CtxLayer::new());
-    let import = Router::new().route("/users/import", post(import::import));
+    let import = Router::new()
+        .route("/users/import", post(import::import))
+        .layer(Extension(pools.importing));
     let operation = Router::new()
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
-        .route(
-            "/metrics",
-            get(async move || {
-                observe::pool("drawing", &drawing.metrics());
-                metrics.render()
-            }),
-        );
+        .route("/metrics", get(async move || metrics.render()));
 
     users
         .merge(import)

@@ -12,7 +12,6 @@ use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
 use demo::api::router;
 use demo::store::{PostgresStore, UserStore};
-use elastic_pool::blocking::Pool;
 use redis_ratelimit::{Limiter, RateLimitLayer};
 use sqlx::{Connection, PgConnection};
 use testkit::{Link, Proxy, Schema, wait_for};
@@ -67,11 +66,12 @@ impl Service {
         let proxy = Proxy::to(server).expect("a free port");
         let url = schema.url().replace(&place, &proxy.addr().to_string());
         let store = connect(&url).await;
+        let metrics = demo::telemetry::metrics();
         let routes = router(
             Arc::new(store.clone()),
-            Pool::builder().build().expect("its own settings"),
+            demo::Pools::start().expect("the system has threads"),
             RateLimitLayer::new(Limiter::memory()),
-            demo::telemetry::metrics(),
+            metrics,
         );
         Self {
             routes,

@@ -4,16 +4,18 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode};
+use demo::Pools;
 use demo::api::router;
 use demo::store::{SqliteStore, UserStore};
-use elastic_pool::blocking::Pool;
+use elastic_pool::task;
 use futures_util::{StreamExt, stream};
 use redis_ratelimit::{Limiter, RateLimitLayer};
 use serde_json::{Value, json};
 
-use crate::support::{json, ndjson, routes, send};
+use crate::support::{json, ndjson, pools, routes, send};
 
 fn request(body: impl Into<Body>) -> Request<Body> {
     Request::post("/users/import")
@@ -121,12 +123,7 @@ async fn a_body_that_breaks_off_tells_how_much_was_imported() {
 #[tokio::test]
 async fn a_store_that_fails_in_between_tells_how_much_was_imported() {
     let store = SqliteStore::in_memory().await.expect("memory");
-    let routes = router(
-        Arc::new(store.clone()),
-        Pool::builder().build().expect("its own settings"),
-        RateLimitLayer::new(Limiter::memory()),
-        demo::telemetry::metrics(),
-    );
+    let routes = routes_with(&store, pools());
     let first = stream::once(async { Ok(Bytes::from(ndjson(500))) });
     let second = stream::once(async move {
         store.close().await;
@@ -166,4 +163,92 @@ async fn a_body_above_the_limit_tells_how_much_was_imported() {
     let (status, problem) = import(body).await;
     assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "{problem}");
     assert_eq!(problem["fields"]["imported"], 500);
+}
+
+fn routes_with(store: &SqliteStore, pools: Pools) -> Router {
+    router(
+        Arc::new(store.clone()),
+        pools,
+        RateLimitLayer::new(Limiter::memory()),
+        demo::telemetry::metrics(),
+    )
+}
+
+#[tokio::test]
+async fn each_batch_is_a_job_of_the_pool() {
+    let store = SqliteStore::in_memory().await.expect("memory");
+    let pools = pools();
+    let routes = routes_with(&store, pools.clone());
+    let (status, report) = json(send(&routes, request(ndjson(1_001))).await).await;
+    assert_eq!(
+        (status, &report["imported"]),
+        (StatusCode::OK, &json!(1_001))
+    );
+    assert_eq!(pools.importing.metrics().completed, 3);
+    let text = demo::telemetry::metrics().render();
+    for metric in [
+        "pool_jobs_total{pool=\"importing\",outcome=\"completed\"}",
+        "pool_job_wait_seconds_bucket{pool=\"importing\",le=\"0.001\"}",
+        "pool_jobs_running{pool=\"importing\"}",
+    ] {
+        assert!(text.contains(metric), "{metric} is not in {text}");
+    }
+}
+
+/// A pool with one place to run, which is taken for ever, and one to wait.
+async fn busy() -> Pools {
+    let builder = task::Pool::builder().limit(1).queue(1);
+    let importing = builder.build().expect("the settings are in range");
+    importing
+        .execute(std::future::pending::<()>())
+        .await
+        .expect("it is open");
+    Pools {
+        importing,
+        ..pools()
+    }
+}
+
+#[tokio::test]
+async fn an_import_that_finds_the_pool_full_says_when_to_come_again() {
+    let store = SqliteStore::in_memory().await.expect("memory");
+    let pools = busy().await;
+    let next_job = std::future::pending::<()>();
+    pools.importing.execute(next_job).await.expect("it is open");
+    let response = send(&routes_with(&store, pools), request(ndjson(1))).await;
+    assert_eq!(response.headers()["retry-after"], "1");
+    let (status, problem) = json(response).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{problem}");
+    assert_eq!(problem["code"], "import/BUSY");
+    assert_eq!(problem["fields"]["imported"], 0);
+}
+
+#[tokio::test]
+async fn a_batch_that_waits_for_too_long_ends_its_import() {
+    let store = SqliteStore::in_memory().await.expect("memory");
+    let routes = routes_with(&store, busy().await);
+    // Only the deadline is left to wait for.
+    tokio::time::pause();
+    let (status, problem) = json(send(&routes, request(ndjson(1))).await).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{problem}");
+    assert_eq!(problem["code"], "import/BUSY");
+}
+
+#[tokio::test]
+async fn a_service_that_stops_ends_its_pools_and_stores_what_was_begun() {
+    let store = SqliteStore::in_memory().await.expect("memory");
+    let pools = pools();
+    let routes = routes_with(&store, pools.clone());
+    let (status, _) = json(send(&routes, request(ndjson(1))).await).await;
+    assert_eq!(status, StatusCode::OK);
+    let (finish, finished) = tokio::sync::oneshot::channel::<()>();
+    let begun = pools.importing.submit(finished).await.expect("it is open");
+    let stopping = pools.shut_down();
+    tokio::pin!(stopping);
+    assert!(futures_util::poll!(&mut stopping).is_pending());
+    finish.send(()).expect("the job waits");
+    stopping.await;
+    assert_eq!(begun.await.expect("it was begun"), Ok(()));
+    let (status, problem) = json(send(&routes, request(ndjson(1))).await).await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{problem}");
 }

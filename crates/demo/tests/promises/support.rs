@@ -12,11 +12,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
-use demo::LastError;
 use demo::api::{chain, router};
 use demo::server::{Limits, Server, Summary};
 use demo::store::{CachedStore, SqliteStore};
-use elastic_pool::blocking::Pool;
+use demo::{LastError, Pools};
 use http_body_util::BodyExt;
 use redis_ratelimit::{Limiter, RateLimitLayer};
 use serde_json::Value;
@@ -50,12 +49,19 @@ pub(crate) fn ndjson(users: usize) -> String {
     })
 }
 
+/// The pools of a service.
+pub(crate) fn pools() -> Pools {
+    // They count for its recorder.
+    let _recorder = demo::telemetry::metrics();
+    Pools::start().expect("the system has threads")
+}
+
 /// The routes, on an empty store in memory.
 pub(crate) async fn routes() -> Router {
     let store = SqliteStore::in_memory().await.expect("memory");
     router(
         Arc::new(CachedStore::new(Arc::new(store))),
-        Pool::builder().build().expect("its own settings"),
+        pools(),
         RateLimitLayer::new(Limiter::memory()),
         demo::telemetry::metrics(),
     )

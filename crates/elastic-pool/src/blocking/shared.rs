@@ -18,7 +18,7 @@ use crate::job::{CancelReason, Host, Job, Log, Runnable, Tally, contain};
 use crate::metrics::Timings;
 use crate::observer::Watch;
 use crate::queue::Key;
-use crate::sync::{Apart, AtomicU64, Mutex, Ordering, pause, spin_until};
+use crate::sync::{Apart, AtomicU64, Mutex, Ordering, nap, pause, spin_until};
 
 pub(crate) struct Shared {
     pub(super) state: Apart<Mutex<State>>,
@@ -116,14 +116,26 @@ impl Shared {
     }
 
     /// Waits for room for a little while, unless others stand in line. For some more than is needed,
-    /// so as not to be back at once.
+    /// so as not to be back at once: who is woken for each place alone costs more than the jobs.
     pub(super) fn look_for_room(self: &Arc<Self>) {
         const SOME: usize = 64;
-        spin_until(|| {
+        const NAPS: u32 = 3;
+        // A shorter queue is empty before a nap is over.
+        const WORTH_A_NAP: usize = 512;
+        let is_over = || {
             self.with(|desk| {
                 desk.room() >= SOME.min(desk.settings.queue) || !desk.waiters.is_empty()
             })
-        });
+        };
+        let is_long = self.state.lock().settings.queue >= WORTH_A_NAP;
+        let naps = if is_long { NAPS } else { 0 };
+        for _ in 0..naps {
+            if spin_until(is_over) {
+                return;
+            }
+            nap();
+        }
+        spin_until(is_over);
     }
 
     /// The next thing for a worker to do.

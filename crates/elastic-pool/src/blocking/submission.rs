@@ -19,7 +19,7 @@ use crate::sync::Parker;
 use crate::{OnFull, SubmitError, SubmitErrorKind};
 
 pub(super) struct Submission<'a> {
-    shared: &'a Arc<Shared>,
+    pub(super) shared: &'a Arc<Shared>,
     /// `None` once it was taken.
     job: Option<Job>,
     deadline: Nanos,
@@ -43,9 +43,13 @@ impl<'a> Submission<'a> {
         }
     }
 
-    /// The closure of an owned job that was refused.
-    pub(super) fn into_closure<F: 'static>(self) -> F {
-        let closure = self.job.and_then(Job::into_closure);
+    /// The closure of a job that was refused.
+    pub(super) fn into_closure<F, T>(self) -> F
+    where
+        F: Send + 'static,
+        T: Send + 'static,
+    {
+        let closure = self.job.and_then(Job::into_closure::<F, T>);
         closure.expect("a job that is refused was never queued")
     }
 

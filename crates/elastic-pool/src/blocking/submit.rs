@@ -7,7 +7,8 @@ use super::Pool;
 use super::shared::Shared;
 use super::submission::{Answer, Submission};
 use crate::SubmitError;
-use crate::job::{Call, Cell, Job, JobHandle};
+use crate::job::{Call, Job, JobHandle};
+use crate::raw::{Cell, Receiver};
 
 impl Pool {
     /// Runs the job without a handle. What it returns is dropped, and a panic is counted.
@@ -31,7 +32,7 @@ impl Pool {
         tell(&self.guard.shared, &answer);
         match answer {
             Ok(_) => Ok(()),
-            Err(failure) => Err(failure.give_back(submission.into_closure())),
+            Err(failure) => Err(failure.give_back(submission.into_closure::<F, T>())),
         }
     }
 
@@ -132,9 +133,9 @@ where
     /// As for [`Pool::try_submit`], and [`DeadlinePassed`](crate::SubmitErrorKind::DeadlinePassed).
     pub fn try_submit(self) -> Result<JobHandle<T>, SubmitError<F>> {
         let guard = &self.pool.guard;
-        let (cell, mut submission) = self.begin();
+        let (outcome, mut submission) = self.begin();
         let answer = submission.offer(guard.on_full);
-        tracked(&guard.shared, cell, answer)
+        tracked(submission, outcome, answer)
     }
 
     /// Like [`Pool::submit`].
@@ -148,9 +149,9 @@ where
     /// If this future is dropped before it is ready, the job was not queued and is dropped.
     pub async fn submit(self) -> Result<JobHandle<T>, SubmitError<F>> {
         let guard = &self.pool.guard;
-        let (cell, mut submission) = self.begin();
+        let (outcome, mut submission) = self.begin();
         let answer = submission.enter(guard.on_full).await;
-        tracked(&guard.shared, cell, answer)
+        tracked(submission, outcome, answer)
     }
 
     /// Like [`Pool::submit_blocking`].
@@ -163,42 +164,39 @@ where
         timeout: Option<Duration>,
     ) -> Result<JobHandle<T>, SubmitError<F>> {
         let guard = &self.pool.guard;
-        let (cell, mut submission) = self.begin();
+        let (outcome, mut submission) = self.begin();
         let answer = submission.enter_blocking(guard.on_full, timeout);
-        tracked(&guard.shared, cell, answer)
+        tracked(submission, outcome, answer)
     }
 
-    fn begin(self) -> (Arc<Cell<Call<F>, T>>, Submission<'a>) {
-        let cell = Arc::new(Cell::new(Call::new(self.job)));
+    fn begin(self) -> (Receiver<T>, Submission<'a>) {
+        let (cell, outcome) = Cell::<_, T>::with_receiver(Call::new(self.job));
         let shared = &self.pool.guard.shared;
-        let job = Job::Shared(Arc::clone(&cell) as _);
-        (cell, Submission::new(shared, job, self.deadline))
+        (
+            outcome,
+            Submission::new(shared, Job::Shared(cell), self.deadline),
+        )
     }
 }
 
-/// The handle to a job, or the job again.
+/// The handle to the job, or the job again.
 fn tracked<F, T>(
-    shared: &Arc<Shared>,
-    cell: Arc<Cell<Call<F>, T>>,
+    submission: Submission<'_>,
+    outcome: Receiver<T>,
     answer: Answer,
 ) -> Result<JobHandle<T>, SubmitError<F>>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    tell(shared, &answer);
+    tell(submission.shared, &answer);
     match answer {
         Ok(key) => Ok(JobHandle {
-            outcome: cell,
-            host: Arc::clone(shared) as _,
+            outcome,
+            host: Arc::clone(submission.shared) as _,
             key,
         }),
-        Err(failure) => {
-            let (work, _) = cell
-                .start()
-                .expect("a job that is refused was never queued");
-            Err(failure.give_back(work.into_closure()))
-        }
+        Err(failure) => Err(failure.give_back(submission.into_closure::<F, T>())),
     }
 }
 

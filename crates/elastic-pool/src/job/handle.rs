@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
-use super::{JobError, Outcome, Runnable};
+use super::{JobError, Runnable};
 use crate::queue::Key;
+use crate::raw::Receiver;
 use crate::sync::{Parker, spin_until};
 
 /// A job that was accepted: await it, join it, cancel it, or drop it to let it run on unseen.
@@ -36,7 +37,7 @@ use crate::sync::{Parker, spin_until};
 /// ```
 #[must_use = "a handle that is dropped lets its job run on: use `execute` if that is meant"]
 pub struct JobHandle<T> {
-    pub(crate) outcome: Arc<dyn Outcome<T>>,
+    pub(crate) outcome: Receiver<T>,
     pub(crate) host: Arc<dyn Host>,
     /// The job's place in the queue. `None` if it never was in one.
     pub(crate) key: Option<Key>,
@@ -111,7 +112,7 @@ impl<T> JobHandle<T> {
         }
     }
 
-    fn poll_with(&self, waker: &Waker) -> Poll<Result<T, JobError>> {
+    fn poll_with(&mut self, waker: &Waker) -> Poll<Result<T, JobError>> {
         if self.host.is_worker() && self.outcome.is_queued() {
             Arc::clone(&self.host).run_here(self.key, self.outcome.as_runnable());
         }
@@ -122,7 +123,7 @@ impl<T> JobHandle<T> {
 impl<T> Future for JobHandle<T> {
     type Output = Result<T, JobError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.poll_with(cx.waker())
     }
 }

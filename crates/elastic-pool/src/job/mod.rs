@@ -1,4 +1,4 @@
-//! A job from its submission to its end: the cell that holds it, and the handle to it.
+//! A job from its submission to its end: what becomes of it in its cell, and the handle to it.
 
 mod call;
 mod cell;
@@ -9,7 +9,7 @@ mod queued;
 mod tally;
 
 pub(crate) use call::Call;
-pub(crate) use cell::{Cell, Outcome, Runnable};
+pub(crate) use cell::Runnable;
 pub use error::{CancelReason, JobError, Panic};
 pub(crate) use handle::Host;
 pub use handle::JobHandle;

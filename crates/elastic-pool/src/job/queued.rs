@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::{Call, CancelReason, JobError, Log, Panic, Runnable, Tally, discard};
+use crate::raw::Cell;
 
 pub(crate) enum Job {
     /// There is a handle, which may end it too.
@@ -65,13 +66,20 @@ impl Job {
         }
     }
 
-    /// The closure that is [owned](Self::owned). `None` if it is another one.
-    pub(crate) fn into_closure<F: 'static>(self) -> Option<F> {
-        let Self::Owned(work) = self else {
-            return None;
+    /// The closure. `None` if it is another one.
+    pub(crate) fn into_closure<F, T>(self) -> Option<F>
+    where
+        F: Send + 'static,
+        T: Send + 'static,
+    {
+        let call = match self {
+            Self::Shared(job) => {
+                let cell = job.into_any().downcast::<Cell<Call<F>, T>>().ok()?;
+                Cell::start(cell)?.0
+            }
+            Self::Owned(work) => *work.into_any().downcast::<Call<F>>().ok()?,
         };
-        let call = work.into_any().downcast::<Call<F>>();
-        call.ok().map(|call| call.into_closure())
+        Some(call.into_closure())
     }
 }
 

@@ -1,5 +1,6 @@
 //! A future with the cell for its result.
 
+use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -9,13 +10,14 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use crate::clock::Nanos;
-use crate::job::{CancelReason, Cell, JobError, Log, Panic, Runnable, Tally, contain, discard};
+use crate::job::{CancelReason, JobError, Log, Panic, Runnable, Tally, contain, discard};
+use crate::raw::{Begun, Cell};
 
 /// Stands for the work in the cell: who takes it may begin or end the job. The future itself is
 /// in the queue, or with who runs it.
 pub(super) struct Ticket;
 
-impl<T: Send> Runnable for Cell<Ticket, T> {
+impl<T: Send + 'static> Runnable for Cell<Ticket, T> {
     /// A task runs in its runtime only.
     fn run(&self, _: &Log<'_>) {}
 
@@ -25,6 +27,10 @@ impl<T: Send> Runnable for Cell<Ticket, T> {
 
     fn hand_back(&self, tally: &Tally) -> bool {
         self.hand_back_work(tally)
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
     }
 }
 
@@ -43,8 +49,10 @@ pin_project! {
     pub(super) struct Drive<F: Future> {
         #[pin]
         future: Option<F>,
-        // `None` if nobody has a handle.
+        // `None` once it has begun, or if nobody has a handle.
         cell: Option<Arc<Cell<Ticket, F::Output>>>,
+        // `None` until then, or if nobody has a handle.
+        running: Option<Begun<Arc<Cell<Ticket, F::Output>>>>,
         has_begun: bool,
         // It was handed back, and is counted as that.
         is_counted: bool,
@@ -92,6 +100,7 @@ impl<F: Future> Drive<F> {
         Self {
             future: Some(future),
             cell,
+            running: None,
             has_begun: false,
             is_counted: false,
             began: None,
@@ -114,13 +123,14 @@ where
         let mut this = self.project();
         if !*this.has_begun {
             *this.has_begun = true;
-            if let Some(cell) = this.cell {
-                let Some((Ticket, is_counted)) = cell.start() else {
+            if let Some(cell) = this.cell.take() {
+                let Some((Ticket, begun)) = Cell::start(cell) else {
                     // Its handle has cancelled it.
                     contain(|| this.future.set(None));
                     return Poll::Ready(());
                 };
-                *this.is_counted = is_counted;
+                *this.is_counted = begun.is_counted();
+                *this.running = Some(begun);
             }
             *this.began = (!*this.is_counted).then(|| log.begin()).flatten();
         }
@@ -140,12 +150,9 @@ where
         if !*this.is_counted {
             log.end(result.as_ref().map(drop), *this.began);
         }
-        match this.cell.take() {
-            Some(cell) => {
-                cell.end(result);
-                // If nobody has the handle, the result goes here: its `drop` is the caller's code.
-                discard(cell);
-            }
+        match this.running.take() {
+            // If nobody has the handle, the result goes here: its `drop` is the caller's code.
+            Some(running) => discard(running.end(result)),
             None => discard(result),
         }
         Poll::Ready(())
@@ -157,19 +164,16 @@ where
             return;
         }
         contain(|| this.future.set(None));
+        if let Some(cell) = this.cell.take() {
+            cell.cancel_work(reason, log);
+            return;
+        }
         let error = JobError::Cancelled(reason);
-        match this.cell.take() {
-            Some(cell) if !*this.has_begun => {
-                cell.cancel_work(reason, log);
-            }
-            cell => {
-                if !*this.is_counted {
-                    log.end(Err(&error), *this.began);
-                }
-                if let Some(cell) = cell {
-                    cell.end(Err(error));
-                }
-            }
+        if !*this.is_counted {
+            log.end(Err(&error), *this.began);
+        }
+        if let Some(running) = this.running.take() {
+            discard(running.end(Err(error)));
         }
     }
 

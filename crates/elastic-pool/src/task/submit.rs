@@ -8,9 +8,10 @@ use tokio::sync::TryAcquireError;
 use tokio::time::Instant;
 
 use super::Pool;
-use super::drive::Drive;
+use super::drive::{Drive, Ticket};
 use super::shared::Shared;
-use crate::job::{Cell, JobHandle};
+use crate::job::JobHandle;
+use crate::raw::Cell;
 use crate::{Observer, SubmitError, SubmitErrorKind};
 
 impl Pool {
@@ -156,13 +157,13 @@ where
             shared.leave(shared.state.lock(), 1);
             return Err(refuse(shared, SubmitErrorKind::DeadlinePassed, self.job));
         }
-        let cell = Arc::new(Cell::new(super::drive::Ticket));
-        let drive = Box::new(Drive::new(self.job, Some(Arc::clone(&cell))));
+        let (cell, outcome) = Cell::with_receiver(Ticket);
+        let drive = Box::new(Drive::new(self.job, Some(cell)));
         match shared.push(drive, self.deadline) {
             Ok(key) => {
                 shared.watch.tell(Observer::job_queued);
                 Ok(JobHandle {
-                    outcome: cell,
+                    outcome,
                     host: Arc::clone(shared) as _,
                     key,
                 })

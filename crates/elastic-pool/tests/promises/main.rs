@@ -6,6 +6,7 @@ mod handles;
 mod observing;
 mod scaling;
 mod shutdown;
+mod suites;
 
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
