@@ -23,8 +23,10 @@ mod peers;
 mod stand;
 
 use std::process::ExitCode;
+use std::time::Instant;
 
 use bench::{Bench, Fact, Row};
+use redis_ratelimit::MemoryStore;
 
 use self::facts::Figure;
 use self::layer::Fate;
@@ -218,7 +220,10 @@ fn in_one_process(bench: Bench) -> Bench {
     bench
         .row(
             Row::new("a decision in memory")
-                .ours("redis-ratelimit", |_size| memory::ours())
+                .ours("by the counter", |_size| memory::ours(MemoryStore::new()))
+                .ours("by the system's clock", |_size| {
+                    memory::ours(MemoryStore::with_clock(1_000, Instant::now))
+                })
                 .peer("governor", |_size| memory::governor()),
         )
         .row(through_the_layer(

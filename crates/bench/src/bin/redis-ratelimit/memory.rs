@@ -2,12 +2,12 @@
 
 use bench::{Operation, batch, each};
 use governor::{DefaultKeyedRateLimiter, RateLimiter};
-use redis_ratelimit::{Check, Limiter, Policy, Quota};
+use redis_ratelimit::{Check, Limiter, MemoryStore, Policy, Quota};
 use tokio::runtime::Builder;
 
-pub(crate) fn ours() -> impl Operation {
+pub(crate) fn ours(store: MemoryStore) -> impl Operation {
     let runtime = Builder::new_current_thread().build().expect("a runtime");
-    let limiter = Limiter::memory();
+    let limiter = Limiter::builder().memory(store).build();
     let policy = Policy::gcra("p", Quota::per_second(1_000_000).burst(u32::MAX)).expect("a quota");
     batch(move |count| {
         runtime.block_on(async {
