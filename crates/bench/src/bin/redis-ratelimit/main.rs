@@ -9,8 +9,8 @@
 //!
 //! - limitador is there with `--with limitador`: its storage in Redis does not build without `RocksDB`.
 //! - limitador-cached is not asked for many keys: it does not finish.
-//! - tower-rate-limit-redis counts to 65 535 and in milliseconds, and throttle-kit in milliseconds:
-//!   in the row of one key they give less than is asked for, which takes as long.
+//! - tower-rate-limit-redis counts to 65 535 and in milliseconds, so it has not enough for one key.
+//! - throttle-kit counts in milliseconds, so it gives less for one key, which takes as long.
 //! - trypema asks for Redis 7.2; what is used of it runs on 6.2 and 7.0 as well.
 //! - governor and `tower_governor` have no Redis: they are in the rows of one process.
 
@@ -126,13 +126,16 @@ fn against_all(name: &str, load: Load, way: Way, sizes: &[u64]) -> Row {
         .peer("throttle-kit", move |tasks| {
             many::<ThrottleKit>(tasks, load, way)
         })
-        .peer("tower-rate-limit-redis", move |tasks| {
-            many::<TowerRateLimitRedis>(tasks, load, way)
-        })
         .peer("trypema", move |tasks| many::<Trypema>(tasks, load, way))
         .peer("trypema-hybrid", move |tasks| {
             many::<TrypemaHybrid>(tasks, load, way)
         });
+    let row = match load {
+        Load::Hot => row,
+        _ => row.peer("tower-rate-limit-redis", move |tasks| {
+            many::<TowerRateLimitRedis>(tasks, load, way)
+        }),
+    };
     #[cfg(feature = "limitador")]
     let row = row.peer("limitador", move |tasks| {
         many::<Limitador<false>>(tasks, load, way)
@@ -217,9 +220,7 @@ fn in_one_process(bench: Bench) -> Bench {
     bench
         .row(
             Row::new("a decision in memory")
-                .ours("by the processor's counter", |_size| {
-                    memory::ours(MemoryStore::new())
-                })
+                .ours("by the counter", |_size| memory::ours(MemoryStore::new()))
                 .ours("by the system's clock", |_size| {
                     memory::ours(MemoryStore::with_clock(1_000, Instant::now))
                 })

@@ -204,67 +204,62 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::Gcra;
     use crate::few::Few;
     use crate::store::Ask;
-    use crate::{Policy, Quota};
 
-    fn waiter() -> (Waiter, oneshot::Receiver<Told>) {
-        let (sender, answer) = oneshot::channel();
-        let ask = Ask {
-            key: Vec::new(),
-            cost: 1,
-        };
-        let waiter = Waiter {
-            deadline: Instant::now(),
-            order: Few::one(ask),
-            answer: sender,
-        };
-        (waiter, answer)
+    fn rules() -> [Rule; 1] {
+        [Rule::Gcra(Gcra::new(1, 1_000_000, 1).expect("a rule"))]
     }
 
-    #[test]
-    fn it_takes_nobody_more_when_it_is_full_until_somebody_leaves_or_goes() {
-        let policy = Policy::gcra("p", Quota::per_second(1)).expect("a quota");
-        let rules = [*policy.rule()];
-        let mut queue = Queue::default();
-        assert!(queue.begin_call());
-        let push = |queue: &mut Queue| queue.push(None, &rules, waiter().0);
-        let first = push(&mut queue).expect("it is empty");
-        for _ in 1..PLACES_MAX {
-            assert!(push(&mut queue).is_some());
-        }
-        assert!(push(&mut queue).is_none());
-        assert!(queue.leave(first).is_some());
-        assert!(push(&mut queue).is_some());
-        assert!(push(&mut queue).is_none());
-        let (_, called) = queue.next_or_end(1).expect("they wait");
-        for _ in 0..called.len() {
-            assert!(push(&mut queue).is_some());
-        }
-        assert_eq!((called.len(), queue.len()), (LIMITS_MAX, PLACES_MAX));
-        assert!(push(&mut queue).is_none());
+    /// Whether there was a place.
+    fn wait(queue: &mut Queue) -> Option<Ticket> {
+        let key = b"key".to_vec();
+        let waiter = Waiter {
+            deadline: Instant::now(),
+            order: Few::one(Ask { key, cost: 1 }),
+            answer: oneshot::channel().0,
+        };
+        queue.push(None, &rules(), waiter)
     }
 
     /// As many callers as there are, each of whom asks again when it is answered.
     #[test]
     fn calls_that_take_turns_come_to_carry_the_same_number() {
-        let policy = Policy::gcra("p", Quota::per_second(1)).expect("a quota");
-        let rules = [*policy.rule()];
         let mut queue = Queue::default();
         assert!(queue.begin_call() && queue.begin_call());
-        let wait = |queue: &mut Queue| assert!(queue.push(None, &rules, waiter().0).is_some());
         for _ in 2..64 {
-            wait(&mut queue);
+            assert!(wait(&mut queue).is_some());
         }
         let mut carried = [1, 1];
         for turn in 0..20 {
             let call = &mut carried[turn % 2];
             for _ in 0..*call {
-                wait(&mut queue);
+                assert!(wait(&mut queue).is_some());
             }
             let (_, waiters) = queue.next_or_end(*call).expect("somebody waits");
             *call = waiters.len();
         }
         assert_eq!(carried, [32, 32]);
+    }
+
+    #[test]
+    fn it_takes_nobody_more_when_it_is_full_until_somebody_leaves_or_goes() {
+        let mut queue = Queue::default();
+        assert!(queue.begin_call());
+        let first = wait(&mut queue).expect("it is empty");
+        for _ in 1..PLACES_MAX {
+            assert!(wait(&mut queue).is_some());
+        }
+        assert!(wait(&mut queue).is_none());
+        assert!(queue.leave(first).is_some());
+        assert!(wait(&mut queue).is_some());
+        assert!(wait(&mut queue).is_none());
+        let (_, called) = queue.next_or_end(1).expect("they wait");
+        for _ in 0..called.len() {
+            assert!(wait(&mut queue).is_some());
+        }
+        assert!(!called.is_empty() && queue.len() == PLACES_MAX);
+        assert!(wait(&mut queue).is_none());
     }
 }
