@@ -32,6 +32,7 @@ chapters! {
     errchain_from_go: "src/errchain/from-go.md",
     errchain_failure: "src/errchain/failure.md",
     ctxsvc_context: "src/ctxsvc/context.md",
+    ctxsvc_database: "src/ctxsvc/database.md",
     ctxsvc_headers: "src/ctxsvc/headers.md",
     ctxsvc_repository: "src/ctxsvc/repository.md",
     ctxsvc_freshness: "src/ctxsvc/freshness.md",

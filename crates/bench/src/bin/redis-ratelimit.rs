@@ -6,13 +6,15 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bench::{Bench, Fact, Operation, Row, batch, each};
 use governor::{DefaultKeyedRateLimiter, RateLimiter};
 use redis::aio::MultiplexedConnection;
 use redis::{Client, Script};
-use redis_ratelimit::{Check, Decision, FailurePolicy, Limiter, Policy, Quota, RedisStore};
+use redis_ratelimit::{
+    Check, Decision, FailurePolicy, Limiter, MemoryStore, Policy, Quota, RedisStore,
+};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
 
@@ -53,7 +55,10 @@ fn main() -> ExitCode {
         )
         .row(
             Row::new("a decision in memory")
-                .ours("redis-ratelimit", |_size| in_memory())
+                .ours("by the counter", |_size| in_memory(MemoryStore::new()))
+                .ours("by the system's clock", |_size| {
+                    in_memory(MemoryStore::with_clock(1_000, Instant::now))
+                })
                 .peer("governor", |_size| in_governor()),
         )
         .fact(
@@ -247,9 +252,9 @@ impl RedisRate {
     }
 }
 
-fn in_memory() -> impl Operation {
+fn in_memory(store: MemoryStore) -> impl Operation {
     let runtime = Builder::new_current_thread().build().expect("a runtime");
-    let limiter = Limiter::memory();
+    let limiter = Limiter::builder().memory(store).build();
     let policy = Policy::gcra("p", Quota::per_second(1_000_000).burst(u32::MAX)).expect("a quota");
     batch(move |count| {
         runtime.block_on(async {

@@ -24,8 +24,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(64);
 /// could go on with that for ever.
 const REDIRECTIONS_MAX: u32 = 4;
 
-/// Runs a script on a key, or on several of one slot, and returns the integers that it replies
-/// with.
+/// Runs a script on a key, or on several of one slot, and returns the integer or integers that it
+/// replies with.
 ///
 /// What has surely had no effect is asked again until the deadline. What may have had one is
 /// never asked again: it could be charged twice.
@@ -337,8 +337,10 @@ fn failed(kind: FaultKind, error: RedisError) -> Fault {
 }
 
 fn integers(reply: Value) -> Result<Vec<i64>, Fault> {
-    let Value::Array(values) = reply else {
-        return Err(unexpected());
+    let values = match reply {
+        Value::Int(integer) => return Ok(vec![integer]),
+        Value::Array(values) => values,
+        _ => return Err(unexpected()),
     };
     let integers = values.into_iter().map(|value| match value {
         Value::Int(integer) => Ok(integer),
