@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::CacheError;
-use super::remote::Since;
+use super::remote::Mark;
 
 /// Between a failure and the next attempt, at first: it doubles with each failure in a row.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -25,8 +25,8 @@ pub(super) struct Answer<V> {
     pub(super) value: Option<Arc<V>>,
     pub(super) fresh_until: Instant,
     pub(super) stale_until: Instant,
-    /// When it was read, and what was known of the key then.
-    pub(super) since: Since,
+    /// That of the key when it was read.
+    pub(super) mark: Mark,
 }
 
 /// A failure that is not asked to repeat itself before its time.

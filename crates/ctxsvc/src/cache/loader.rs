@@ -9,7 +9,7 @@ use super::entry::{Answer, Entry};
 use super::flight::{Flight, caught, launch};
 use super::memory::Memory;
 use super::policy::Policy;
-use super::remote::{Mark, Remote, Since};
+use super::remote::{Mark, Remote};
 use super::table::Table;
 use super::{CacheError, Load, Source};
 use crate::{Ctx, Done};
@@ -119,14 +119,14 @@ impl<L: Load> Shared<L> {
         }
     }
 
-    pub(super) fn answer(&self, value: Option<L::Value>, since: Since) -> AnswerOf<L> {
+    pub(super) fn answer(&self, value: Option<L::Value>, mark: Mark) -> AnswerOf<L> {
         let value = value.map(Arc::new);
         let (fresh_until, stale_until) = self.policy.lifetime(value.is_some(), Instant::now());
         Answer {
             value,
             fresh_until,
             stale_until,
-            since,
+            mark,
         }
     }
 
@@ -137,9 +137,9 @@ impl<L: Load> Shared<L> {
     }
 
     /// Whether nothing was heard of a key since it was read.
-    pub(super) fn is_current(&self, since: Since) -> bool {
+    pub(super) fn is_current(&self, mark: Mark) -> bool {
         let remote = self.remote.as_ref();
-        remote.is_none_or(|remote| remote.is_current(since.mark))
+        remote.is_none_or(|remote| remote.is_current(mark))
     }
 
     /// Whether who asks now has to have something newer than what a flight will bring.
@@ -168,11 +168,7 @@ impl<L: Load> Landing<L> {
     fn land_loaded(&self, loaded: Outcome<L, Option<L::Value>>) {
         match loaded {
             Ok(value) => {
-                let (mark, at) = (Mark::NONE, Instant::now());
-                self.land_known(
-                    self.shared.answer(value, Since { mark, at }),
-                    Source::Origin,
-                );
+                self.land_known(self.shared.answer(value, Mark::NONE), Source::Origin);
             }
             Err(error) => self.land_failed(error, None),
         }

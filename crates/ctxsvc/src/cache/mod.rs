@@ -169,7 +169,7 @@ impl<L: Load> Cached<L> {
             return Seen::Missing(None, patience);
         };
         let fresh = entry.fresh(now);
-        let is_current = fresh.is_some_and(|answer| self.shared.is_current(answer.since));
+        let is_current = fresh.is_some_and(|answer| self.shared.is_current(answer.mark));
         if is_current {
             // Moved out: each count of a value that many read is a cache line from elsewhere.
             let value = entry.answer.and_then(|answer| answer.value);
@@ -188,7 +188,7 @@ impl<L: Load> Cached<L> {
         let known = || {
             let entry = self.shared.memory.peek(key)?;
             let fresh = entry.fresh(Instant::now());
-            let known = fresh.filter(|answer| self.shared.is_current(answer.since));
+            let known = fresh.filter(|answer| self.shared.is_current(answer.mark));
             known.cloned()
         };
         let outdated = |flight: &FlightOf<L>| self.shared.is_outdated(flight);

@@ -63,7 +63,7 @@ pub(super) struct Since {
 }
 
 pub(super) enum Asked<V> {
-    Found(Answer<V>),
+    Found(Since, Answer<V>),
     /// It has to be loaded. Without a lease, what comes of it is not told.
     Load(Since, Option<Lease>),
 }

@@ -52,11 +52,11 @@ impl<L: Load> Shared<L> {
         asked: Asked<L::Value>,
     ) -> Option<Loading<'a, L>> {
         match asked {
-            Asked::Found(mut answer) => {
+            Asked::Found(since, mut answer) => {
                 let most = self.policy.most(answer.value.is_some());
                 answer.limit(Instant::now() + most);
                 if remote.is_unheard() {
-                    answer.limit(answer.since.at + remote.unheard_for());
+                    answer.limit(since.at + remote.unheard_for());
                 }
                 landing.land_known(answer, Source::Redis);
                 None
@@ -82,7 +82,7 @@ impl<L: Load> Shared<L> {
                 lease,
             } = loading;
             let brings = match loaded {
-                Ok(value) => Ok(self.answer(value, since)),
+                Ok(value) => Ok(self.answer(value, since.mark)),
                 Err(error) => {
                     let behind = lease.as_ref();
                     let behind = behind.and_then(|it| remote.behind(&landing.key, since, it));
@@ -95,19 +95,19 @@ impl<L: Load> Shared<L> {
                     lease,
                     answer: brings.as_ref().ok().cloned(),
                 });
-                leased.push((landing, brings));
+                leased.push((landing, since, brings));
             } else {
-                brought.push((landing, brings, Told::Unknown));
+                brought.push((landing, since, brings, Told::Unknown));
             }
         }
         if !told.is_empty() {
             let told = remote.tell(told).await;
             let leased = leased.into_iter().zip(told);
-            brought.extend(leased.map(|((landing, brings), told)| (landing, brings, told)));
+            brought.extend(leased.map(|((it, since, brings), told)| (it, since, brings, told)));
         }
-        for (landing, brings, told) in brought {
+        for (landing, since, brings, told) in brought {
             match brings {
-                Ok(answer) => land_told(remote, landing, answer, told),
+                Ok(answer) => land_told(remote, landing, (since, answer), told),
                 Err((error, behind)) => landing.land_failed(error, behind),
             }
         }
@@ -117,20 +117,20 @@ impl<L: Load> Shared<L> {
 fn land_told<L: Load>(
     remote: &RemoteOf<L>,
     landing: &Landing<L>,
-    mut answer: AnswerOf<L>,
+    (since, mut answer): (Since, AnswerOf<L>),
     told: Told,
 ) {
     let is_kept = match told {
         Told::Overtaken => return landing.pass_on(answer),
         Told::Kept(mark) => {
-            answer.since.mark = mark;
+            answer.mark = mark;
             true
         }
         Told::Unknown => false,
     };
     // What is not there is not told of when it changes.
     if !is_kept || remote.is_unheard() {
-        answer.limit(answer.since.at + remote.unheard_for());
+        answer.limit(since.at + remote.unheard_for());
     }
     landing.land_known(answer, Source::Origin);
 }

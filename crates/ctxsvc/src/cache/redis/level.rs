@@ -95,11 +95,13 @@ where
                 return Asked::Load(since, None);
             };
             match states.pop() {
-                Some(State::Fresh(bytes)) => match self.values.read(&text, &bytes, clock, since) {
-                    Some(answer) => return self.found(answer),
-                    None if right.unreadable => return Asked::Load(since, None),
-                    None => right.unreadable = true,
-                },
+                Some(State::Fresh(bytes)) => {
+                    match self.values.read(&text, &bytes, clock, since.mark) {
+                        Some(answer) => return self.found(since, answer),
+                        None if right.unreadable => return Asked::Load(since, None),
+                        None => right.unreadable = true,
+                    }
+                }
                 Some(State::Theirs { left }) if Instant::now() < give_up => {
                     sleep(jittered(pause).min(left)).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
@@ -128,9 +130,10 @@ where
         for (bytes, at) in stored {
             let bytes = bytes.unwrap_or_default();
             let is_fresh = Stored::read(&bytes).is_some_and(|it| clock.ms < it.fresh_until);
-            let answer = is_fresh.then(|| self.values.read(&texts[at], &bytes, clock, sinces[at]));
+            let answer =
+                is_fresh.then(|| self.values.read(&texts[at], &bytes, clock, sinces[at].mark));
             match answer.flatten() {
-                Some(answer) => asked[at] = self.found(answer),
+                Some(answer) => asked[at] = self.found(sinces[at], answer),
                 None => missing.push(at),
             }
         }
@@ -144,11 +147,11 @@ where
         self.heard(clock.asked).await;
         for (state, at) in states.into_iter().zip(missing) {
             let found = match &state {
-                State::Fresh(bytes) => self.values.read(&texts[at], bytes, clock, sinces[at]),
+                State::Fresh(bytes) => self.values.read(&texts[at], bytes, clock, sinces[at].mark),
                 _ => None,
             };
             asked[at] = match found {
-                Some(answer) => self.found(answer),
+                Some(answer) => self.found(sinces[at], answer),
                 None => self.missing(self.since(&texts[at]), clock, right, Some(state)),
             };
         }
@@ -170,9 +173,9 @@ where
         }
     }
 
-    fn found(&self, answer: Answer<V>) -> Asked<V> {
+    fn found(&self, since: Since, answer: Answer<V>) -> Asked<V> {
         self.counts.found();
-        Asked::Found(answer)
+        Asked::Found(since, answer)
     }
 
     /// The right that was just taken comes back as a change of the key. What is read from the
@@ -327,7 +330,8 @@ where
             return None;
         }
         let text = name::text(key);
-        self.values.read(&text, &lease.behind, lease.clock, since)
+        self.values
+            .read(&text, &lease.behind, lease.clock, since.mark)
     }
 
     fn tell<'a>(&'a self, loaded: Vec<Loaded<'a, K, V>>) -> Boxed<'a, Vec<Told>> {

@@ -7,7 +7,7 @@ use super::Codec;
 use super::counts::Counts;
 use super::format::Stored;
 use crate::cache::entry::Answer;
-use crate::cache::remote::{Clock, Lease, Since};
+use crate::cache::remote::{Clock, Lease, Mark};
 
 /// What is longer is not kept in Redis, where one command at a time is served.
 const PAYLOAD_MAX: usize = 8 << 20;
@@ -33,7 +33,7 @@ impl<C> Values<C> {
         text: &[u8],
         bytes: &[u8],
         clock: Clock,
-        since: Since,
+        mark: Mark,
     ) -> Option<Answer<V>>
     where
         C: Codec<V>,
@@ -58,7 +58,7 @@ impl<C> Values<C> {
             value,
             fresh_until: clock.here(stored.fresh_until),
             stale_until: clock.here(stored.stale_until),
-            since,
+            mark,
         })
     }
 
