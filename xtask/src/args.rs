@@ -30,8 +30,8 @@ services down | status
 demo   [--with-services] [--instances N] [-- ARGS]
                                 the demo, on Redis and Postgres of its own if asked for;
                                 of several the first is on port 3000, the next on 3001, ...
-bench  [CRATE] [--quick] [--only ROW]
-                                ours beside its peers
+bench  [CRATE] [--quick] [--only ROW] [--with PEER]
+                                ours beside its peers; PEER is one that is built only when named
 check  [--bless]                format, lints, docs, tidiness, dependencies, packages;
                                 --bless rewrites deps.txt
 docs   [--open]                 the book and the API documentation
@@ -167,6 +167,7 @@ fn bench(parser: &mut Parser) -> Result<Command> {
         match arg {
             Long("quick") => options.quick = true,
             Long("only") => options.only = Some(parser.value()?.string()?),
+            Long("with") => options.with = Some(parser.value()?.string()?),
             Value(name) if options.name.is_none() => options.name = Some(name.string()?),
             other => return help_or_unexpected(other),
         }

@@ -11,14 +11,25 @@ pub(crate) struct Options {
     pub(crate) name: Option<String>,
     pub(crate) quick: bool,
     pub(crate) only: Option<String>,
+    /// A peer that is built only when it is named.
+    pub(crate) with: Option<String>,
 }
 
 pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result {
     let folder = workspace.root.join("crates/bench");
     let manifest = Manifest::read(&folder.join("Cargo.toml")).unwrap_or_default();
-    // A feature for each program that has peers.
+    // A feature for each program that has peers, of the same name. Others add a peer.
+    let programs: Vec<&str> = manifest.all("bin", "name").collect();
     let features = manifest.section("features");
-    let names: Vec<String> = features.map(|feature| feature.key.clone()).collect();
+    let (names, peers): (Vec<String>, Vec<String>) = features
+        .map(|feature| feature.key.clone())
+        .partition(|name| programs.contains(&name.as_str()));
+    if let Some(peer) = options.with.as_ref().filter(|peer| !peers.contains(peer)) {
+        let known = peers.join(", ");
+        return Err(Failure::Usage(format!(
+            "there is no peer {peer} to add; there is: {known}"
+        )));
+    }
     let wanted: Vec<&String> = match &options.name {
         Some(name) => names.iter().filter(|it| *it == name).collect(),
         None => names.iter().collect(),
@@ -39,7 +50,11 @@ pub(crate) fn execute(workspace: &Workspace, options: &Options) -> Result {
         command
             .args(["run", "--release", "--manifest-path"])
             .arg(folder.join("Cargo.toml"));
-        command.args(["--features", name, "--bin", name, "--"]);
+        let features = match &options.with {
+            Some(peer) => format!("{name},{peer}"),
+            None => name.clone(),
+        };
+        command.args(["--features", &features, "--bin", name, "--"]);
         command.args(options.quick.then_some("--quick"));
         match &options.only {
             Some(row) => {

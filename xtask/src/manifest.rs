@@ -56,6 +56,16 @@ impl Manifest {
             .map(|entry| entry.value.trim_matches('"'))
     }
 
+    /// The values of a key, without the quotes of strings, where a section is there more than once.
+    pub(crate) fn all<'a>(
+        &'a self,
+        section: &'a str,
+        key: &'a str,
+    ) -> impl Iterator<Item = &'a str> {
+        let entries = self.section(section).filter(move |entry| entry.key == key);
+        entries.map(|entry| entry.value.trim_matches('"'))
+    }
+
     /// The entries of a section in their order.
     pub(crate) fn section(&self, name: &str) -> impl Iterator<Item = &Entry> {
         self.entries
@@ -112,5 +122,7 @@ mod tests {
         assert_eq!(manifest.array("package", "include"), ["/src", "/x"]);
         assert_eq!(manifest.get("lib", "path"), Some("l.rs"));
         assert_eq!(manifest.get("lib", "name"), None);
+        let twice = Manifest::parse("[[bin]]\nname = \"a\"\n[[bin]]\nname = \"b\"\n");
+        assert!(twice.all("bin", "name").eq(["a", "b"]));
     }
 }

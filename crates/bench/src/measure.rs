@@ -55,7 +55,8 @@ pub(crate) fn measure(
     let mut contenders = start(row, index, size, plan)?;
     let machine = run_rounds(&mut contenders, plan.rounds)?;
 
-    let costs: Vec<_> = contenders.iter().map(|it| it.costs(size)).collect();
+    let units = row.units(size);
+    let costs: Vec<_> = contenders.iter().map(|it| it.costs(units)).collect();
     let names = row.contenders.iter().map(|contender| &*contender.name);
     let (best_peer, ratio) = compare(row, &costs).unzip();
     let of_contenders = names
@@ -68,11 +69,12 @@ pub(crate) fn measure(
         .collect();
     let contenders = names
         .zip(contenders.iter().zip(&costs))
-        .map(|(name, (contender, costs))| contender.report(name, size, median(costs), scale))
+        .map(|(name, (contender, costs))| contender.report(name, units, median(costs), scale))
         .collect();
     Ok(RowReport {
         name: row.name.clone(),
         size,
+        units,
         contenders,
         best_peer,
         ratio,
@@ -131,20 +133,20 @@ fn compare(row: &Row, costs: &[Vec<f64>]) -> Option<(String, Ratio)> {
 
 impl Measured {
     /// Nanoseconds per unit, in the order of the rounds.
-    fn costs(&self, size: u64) -> Vec<f64> {
-        let units = self.units(size);
+    fn costs(&self, per_operation: u64) -> Vec<f64> {
+        let units = self.units(per_operation);
         self.samples
             .iter()
             .map(|sample| sample.nanos / units)
             .collect()
     }
 
-    fn units(&self, size: u64) -> f64 {
-        to_f64(self.operations) * to_f64(size)
+    fn units(&self, per_operation: u64) -> f64 {
+        to_f64(self.operations) * to_f64(per_operation)
     }
 
-    fn report(&self, name: &str, size: u64, ns: f64, scale: f64) -> ContenderReport {
-        let units = self.units(size);
+    fn report(&self, name: &str, per_operation: u64, ns: f64, scale: f64) -> ContenderReport {
+        let units = self.units(per_operation);
         let cpu: Vec<f64> = self
             .samples
             .iter()

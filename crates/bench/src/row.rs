@@ -12,6 +12,8 @@ use crate::Operation;
 pub struct Row {
     pub(crate) name: String,
     pub(crate) sizes: Vec<u64>,
+    /// Whether an operation does one unit of work at whichever of the sizes.
+    is_level: bool,
     pub(crate) contenders: Vec<Contender>,
 }
 
@@ -28,6 +30,7 @@ impl Row {
         Self {
             name: name.into(),
             sizes: vec![1],
+            is_level: false,
             contenders: Vec::new(),
         }
     }
@@ -37,7 +40,22 @@ impl Row {
     #[must_use]
     pub fn sizes(mut self, sizes: impl IntoIterator<Item = u64>) -> Self {
         self.sizes = sizes.into_iter().collect();
+        self.is_level = false;
         self
+    }
+
+    /// Makes it a growth row of another kind: an operation does one unit of work at each of these,
+    /// which may be how much there is of something already.
+    #[must_use]
+    pub fn levels(mut self, levels: impl IntoIterator<Item = u64>) -> Self {
+        self.sizes = levels.into_iter().collect();
+        self.is_level = true;
+        self
+    }
+
+    /// How many units of work an operation does.
+    pub(crate) fn units(&self, size: u64) -> u64 {
+        if self.is_level { 1 } else { size }
     }
 
     /// Adds our own contender.

@@ -75,6 +75,15 @@ fn known_costs_are_found_and_written() {
     let by = growth(1, "added_ns") / growth(0, "added_ns");
     assert!((10.0..1_000.0).contains(&by), "{table}");
 
+    let (table, report) = self::report("one unit at each level");
+    let level = |contender: usize| {
+        let growth = &report["growth"][0]["contenders"][contender];
+        growth["flatness"].as_f64().expect("a number")
+    };
+    assert!((0.1..10.0).contains(&level(0)), "{table}");
+    assert!((10.0..1_000.0).contains(&level(1)), "{table}");
+    assert!(table.contains(", at 100"), "{table}");
+
     let (table, report) = self::report("asynchronous");
     assert!(
         report["rows"][0]["contenders"][0]["ns"].as_f64() > Some(0.0),

@@ -5,13 +5,23 @@
 
 mod cache;
 mod ctx;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod db;
 mod done;
 #[cfg(feature = "tower")]
 mod propagate;
 mod sync;
 
-pub use cache::{CacheError, Cached, CachedBuilder, Hit, Load, Report, Source};
+#[cfg(feature = "json")]
+pub use cache::Json;
+pub use cache::{CacheError, Cached, CachedBuilder, Committed, Hit, Load, Report, Source};
+#[cfg(feature = "redis")]
+pub use cache::{Codec, CodecError, Redis, RedisUrlError};
 pub use ctx::{AfterDone, CancelGuard, Ctx, Finished, Run, Scoped};
+#[cfg(feature = "postgres")]
+pub use db::stops_when_abandoned;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use db::{Guarded, OnPool, Transaction};
 pub use done::Done;
 #[cfg(feature = "tower")]
 pub use propagate::{

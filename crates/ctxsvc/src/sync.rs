@@ -12,6 +12,12 @@ pub(crate) use loom::sync::{
     atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
 };
 
+#[cfg(all(any(feature = "redis", test), not(all(test, model))))]
+pub(crate) use std::sync::atomic::AtomicU32;
+
+#[cfg(all(test, model))]
+pub(crate) use loom::sync::atomic::AtomicU32;
+
 use std::sync::PoisonError;
 
 /// Locks. Nothing that could panic half-way runs under any lock of this crate, so that what a

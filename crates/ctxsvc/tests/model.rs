@@ -314,7 +314,7 @@ async fn cache(steps: Vec<Step>, reached: &[Cell<u32>; 2]) -> TestCaseResult {
             }
             Step::Write(key, value) => rows.set(key, value),
             Step::Invalidate(key) => {
-                cached.invalidate(&key);
+                assert!(cached.invalidate(&key).await);
                 memory.entry(key).or_default().last = None;
             }
             Step::Advance { ms } => advance(Duration::from_millis(ms)).await,

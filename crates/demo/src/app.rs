@@ -4,6 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
+use ctxsvc::Redis;
 use metrics_exporter_prometheus::PrometheusHandle;
 use middleware_chain::Chain;
 use redis_ratelimit::{Fault, ProxyError, RateLimitLayer};
@@ -15,6 +16,9 @@ use crate::server::{Limits, Server, Summary};
 use crate::store::{CachedStore, PostgresStore, SqliteStore, UserStore};
 use crate::telemetry;
 use crate::{Args, LastError, Pools, api, operator, quotas};
+
+/// The database that instances can share.
+const POSTGRES: &str = "PostgreSQL";
 
 /// How many ports are tried after the one that was asked for.
 const PORTS_TRIED: u16 = 100;
@@ -45,8 +49,8 @@ impl App {
     /// A [`StartError`] that says what to change.
     pub async fn start(args: &Args) -> Result<Self, StartError> {
         let (store, store_name) = open_store(args).await?;
-        let store = Arc::new(CachedStore::new(store));
         let quotas = quotas::layer(args).await?;
+        let store = Arc::new(remembered(store, store_name, args)?);
         let last_error = LastError::default();
         // The chain and the pools describe their metrics: to the recorder, which has to be there.
         let metrics = telemetry::metrics();
@@ -136,11 +140,25 @@ async fn open_store(args: &Args) -> Result<(Arc<dyn UserStore>, &'static str), S
         }
         Some("postgres" | "postgresql") => {
             let store = PostgresStore::connect(url).await.map_err(cant_open)?;
-            Ok((Arc::new(store), "PostgreSQL"))
+            Ok((Arc::new(store), POSTGRES))
         }
         _ => Err(StartError::UnknownDatabase {
             url: without_credentials(url),
         }),
+    }
+}
+
+/// What instances share is kept in Redis for all of them: users, if their database is one that
+/// several can have.
+fn remembered(
+    store: Arc<dyn UserStore>,
+    store_name: &str,
+    args: &Args,
+) -> Result<CachedStore, StartError> {
+    let redis_url = args.redis_url.as_deref();
+    match redis_url.filter(|_| store_name == POSTGRES) {
+        Some(url) => Ok(CachedStore::shared(store, Redis::open(url)?)),
+        None => Ok(CachedStore::new(store)),
     }
 }
 
@@ -211,6 +229,9 @@ pub enum StartError {
     /// The system refuses a thread.
     #[error("can't start the pools")]
     Pools(#[from] elastic_pool::BuildError),
+    /// There is no Redis for users at the URL.
+    #[error("can't share users in Redis")]
+    RedisUrl(#[from] ctxsvc::RedisUrlError),
     /// The members do not fit together.
     #[error("can't put the chain together")]
     Chain(#[from] middleware_chain::BuildError),

@@ -35,8 +35,8 @@ pub struct Args {
     #[arg(long)]
     pub memory: bool,
 
-    /// Where requests are counted, so that instances share the limits: redis://HOST:PORT; without
-    /// it each instance counts by itself
+    /// Where requests are counted, so that instances share the limits, and users of a PostgreSQL
+    /// are remembered: redis://HOST:PORT; without it each instance does both by itself
     #[arg(long, env, hide_env_values = true)]
     pub redis_url: Option<String>,
 

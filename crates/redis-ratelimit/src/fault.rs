@@ -27,7 +27,8 @@ pub enum FaultKind {
     Unavailable,
     /// The store has failed so often that it is not asked for a while.
     BreakerOpen,
-    /// More checks wait in this process than it holds: 65 536.
+    /// More checks wait for a call than are held: 65 536, and in a cluster as many for each 256 of
+    /// its slots, where checks of several limits wait apart from the others.
     Overloaded,
     /// The server's memory is full, and it may not evict: raise `maxmemory`.
     OutOfMemory,
@@ -35,7 +36,8 @@ pub enum FaultKind {
     Forbidden,
     /// Another program keeps something else under this key: choose another namespace.
     WrongType,
-    /// The URL is not one, or the build lacks the feature for it.
+    /// The URL is not one, or the build lacks the feature for it, or what it is to be used with is
+    /// no certificate.
     InvalidUrl,
     /// An answer that a script of this crate does not give.
     UnexpectedReply,
@@ -146,7 +148,9 @@ impl FaultKind {
             Self::WrongType => {
                 "the key holds another program's data: choose another namespace or policy name"
             }
-            Self::InvalidUrl => "the store's URL is not one that this build understands",
+            Self::InvalidUrl => {
+                "the store's URL or certificate is not one that this build understands"
+            }
             Self::UnexpectedReply => "the store gave an answer that is none",
         }
     }

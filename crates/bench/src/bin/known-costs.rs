@@ -44,6 +44,12 @@ fn main() -> ExitCode {
                 .ours("linear", |size| each(move || work(size)))
                 .peer("quadratic", |size| each(move || work(size * size))),
         )
+        .row(
+            Row::new("one unit at each level")
+                .levels([1, 10, 100])
+                .ours("level", |_level| each(|| work(10)))
+                .peer("rising", |level| each(move || work(10 * level))),
+        )
         .row(Row::new("asynchronous").ours("yield", |_size| {
             on_tokio(async || async || tokio::task::yield_now().await)
         }))

@@ -40,8 +40,10 @@ pub struct Report {
 pub struct RowReport {
     /// The row's name.
     pub name: String,
-    /// Units per operation. All costs are per unit.
+    /// The size.
     pub size: u64,
+    /// Units per operation, which is the size unless the row has levels. All costs are per unit.
+    pub units: u64,
     /// In the order of the row.
     pub contenders: Vec<ContenderReport>,
     /// The peer with the lowest median, if there are any.
@@ -91,7 +93,8 @@ pub struct Flatness {
     /// The cost per unit at the last size by that at the first. 1 is flat, below 1 a fixed cost is
     /// shared by more units, above 1 each unit costs more the more there are.
     pub flatness: f64,
-    /// Nanoseconds for each unit more than at the first size: the cost without its fixed part.
+    /// Nanoseconds of an operation for each of the size more than at the first: the cost without
+    /// its fixed part.
     pub added_ns: f64,
 }
 
@@ -137,12 +140,13 @@ impl Growth {
         let [first, .., last] = sizes else {
             return None;
         };
-        let (few, many) = (to_f64(first.size), to_f64(last.size));
+        let [few, many] = [first, last].map(|row| to_f64(row.units));
+        let more = to_f64(last.size) - to_f64(first.size);
         let pairs = first.contenders.iter().zip(&last.contenders);
         let contenders = pairs.map(|(first, last)| Flatness {
             name: first.name.clone(),
             flatness: last.ns / first.ns,
-            added_ns: (last.ns * many - first.ns * few) / (many - few),
+            added_ns: (last.ns * many - first.ns * few) / more,
         });
         Some(Self {
             name: first.name.clone(),

@@ -38,10 +38,10 @@ impl Display for Report {
 
 impl Display for RowReport {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let size = if self.size == 1 {
-            String::new()
-        } else {
-            format!(", per unit of {}", self.size)
+        let size = match (self.size, self.units) {
+            (1, 1) => String::new(),
+            (size, 1) => format!(", at {size}"),
+            (size, _) => format!(", per unit of {size}"),
         };
         writeln!(f, "\n{}{size}\n{HEAD}", self.name)?;
         for contender in &self.contenders {
@@ -77,7 +77,7 @@ impl Display for Growth {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "\n{}: cost per unit at the last size by that at the first, ns per unit added",
+            "\n{}: cost per unit at the last size by that at the first, ns added per size",
             self.name
         )?;
         self.contenders.iter().try_for_each(|it| {

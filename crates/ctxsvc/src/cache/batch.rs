@@ -38,14 +38,14 @@ impl<L: Load> Cached<L> {
             if !asked.insert(key) {
                 continue;
             }
-            let stale = match self.look(key, now) {
+            let (stale, patience) = match self.look(key, now) {
                 Seen::Answer(answer) => {
                     found.extend(answer?.map(|hit| (key.clone(), hit)));
                     continue;
                 }
-                Seen::Missing(stale) => stale,
+                Seen::Missing(stale, patience) => (stale, patience),
             };
-            let flight = match self.join(key) {
+            let flight = match self.join(key, now) {
                 Joined::Known(answer) => {
                     let hit = hit(&answer, Source::Memory);
                     found.extend(hit.map(|hit| (key.clone(), hit)));
@@ -57,13 +57,13 @@ impl<L: Load> Cached<L> {
                     flight
                 }
             };
-            flying.push((key, flight, stale));
+            flying.push((key, flight, stale, patience));
         }
         if !ours.is_empty() {
             self.shared.load_many(ctx, &ours);
         }
-        for (key, flight, stale) in flying {
-            let answer = self.wait(ctx, &flight, stale).await?;
+        for (key, flight, stale, patience) in flying {
+            let answer = self.wait(ctx, &flight, stale, patience).await?;
             found.extend(answer.map(|hit| (key.clone(), hit)));
         }
         Ok(found)

@@ -1,26 +1,31 @@
 //! The settings of a cached repository.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
-use super::loader::Shared;
+use super::loader::{RemoteOf, Shared};
 use super::memory::Memory;
 use super::policy::Policy;
 use super::table::Table;
 use super::{Cached, Load};
 
 /// The settings of a [`Cached`] repository. From [`Cached::builder`].
-#[derive(Debug)]
 #[must_use = "settings do nothing until `build` is called"]
-pub struct CachedBuilder<L> {
+pub struct CachedBuilder<L: Load> {
     name: String,
     repository: L,
     policy: Policy,
+    /// Made once all is set.
+    remote: Option<Box<MakeRemote<L>>>,
     capacity: u64,
     max_loads: usize,
 }
+
+/// Makes the level that processes share, for a cache of this name.
+pub(super) type MakeRemote<L> = dyn FnOnce(&str, &Policy) -> Arc<RemoteOf<L>> + Send;
 
 impl<L: Load> CachedBuilder<L> {
     pub(super) fn new(name: impl Into<String>, repository: L) -> Self {
@@ -34,6 +39,7 @@ impl<L: Load> CachedBuilder<L> {
                 soft_timeout: Duration::ZERO,
                 load_timeout: Duration::from_secs(2),
             },
+            remote: None,
             capacity: 10_000,
             max_loads: 256,
         }
@@ -85,10 +91,18 @@ impl<L: Load> CachedBuilder<L> {
         self
     }
 
+    #[cfg(feature = "redis")]
+    pub(super) fn remote(mut self, make: Box<MakeRemote<L>>) -> Self {
+        self.remote = Some(make);
+        self
+    }
+
     /// Builds it.
     pub fn build(self) -> Cached<L> {
         let permits = self.max_loads.clamp(1, Semaphore::MAX_PERMITS);
+        let remote = self.remote.map(|make| make(&self.name, &self.policy));
         Cached::new(Arc::new(Shared {
+            remote,
             name: self.name,
             repository: self.repository,
             policy: self.policy,
@@ -97,5 +111,17 @@ impl<L: Load> CachedBuilder<L> {
             permits: Semaphore::new(permits),
             running: watch::Sender::new(0),
         }))
+    }
+}
+
+// Not derived: neither the repository nor what makes a level need be `Debug`.
+impl<L: Load> fmt::Debug for CachedBuilder<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CachedBuilder")
+            .field("name", &self.name)
+            .field("policy", &self.policy)
+            .field("capacity", &self.capacity)
+            .field("max_loads", &self.max_loads)
+            .finish_non_exhaustive()
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::CacheError;
-use super::policy::Policy;
+use super::remote::Since;
 
 /// Between a failure and the next attempt, at first: it doubles with each failure in a row.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -23,8 +23,10 @@ pub(super) struct Entry<V, E: Error + 'static> {
 pub(super) struct Answer<V> {
     /// None says that there is no such value.
     pub(super) value: Option<Arc<V>>,
-    fresh_until: Instant,
-    stale_until: Instant,
+    pub(super) fresh_until: Instant,
+    pub(super) stale_until: Instant,
+    /// When it was read, and what was known of the key then.
+    pub(super) since: Since,
 }
 
 /// A failure that is not asked to repeat itself before its time.
@@ -35,25 +37,18 @@ pub(super) struct Trouble<E: Error + 'static> {
 }
 
 impl<V, E: Error + 'static> Entry<V, E> {
-    pub(super) fn loaded(value: Option<Arc<V>>, policy: &Policy, now: Instant) -> Self {
-        let (fresh_until, stale_until) = policy.lifetime(value.is_some(), now);
-        Self {
-            answer: Some(Answer {
-                value,
-                fresh_until,
-                stale_until,
-            }),
-            trouble: None,
-        }
+    pub(super) fn known(answer: Answer<V>) -> Self {
+        let (answer, trouble) = (Some(answer), None);
+        Self { answer, trouble }
     }
 
     /// The same answer as before, if it may still be given, and one failure more.
-    pub(super) fn failed(before: Option<&Self>, error: CacheError<E>, now: Instant) -> Self {
-        let trouble = before.and_then(|entry| entry.trouble.as_ref());
+    pub(super) fn failed(before: Option<Self>, error: CacheError<E>, now: Instant) -> Self {
+        let trouble = before.as_ref().and_then(|entry| entry.trouble.as_ref());
         let pause = trouble.map_or(FIRST_PAUSE, |it| (it.pause * 2).min(LONGEST_PAUSE));
-        let answer = before.and_then(|entry| entry.answer.as_ref());
+        let answer = before.and_then(|entry| entry.answer);
         Self {
-            answer: answer.filter(|answer| answer.stale_until > now).cloned(),
+            answer: answer.filter(|answer| answer.is_of_use(now)),
             trouble: Some(Arc::new(Trouble {
                 error,
                 retry_at: now + pause,
@@ -70,10 +65,8 @@ impl<V, E: Error + 'static> Entry<V, E> {
 
     /// A value that may be given if there is no newer one to be had.
     pub(super) fn stale(&self, now: Instant) -> Option<Arc<V>> {
-        let answer = self
-            .answer
-            .as_ref()
-            .filter(|answer| now < answer.stale_until);
+        let answer = self.answer.as_ref();
+        let answer = answer.filter(|answer| answer.is_of_use(now));
         answer.and_then(|answer| answer.value.clone())
     }
 
@@ -84,6 +77,22 @@ impl<V, E: Error + 'static> Entry<V, E> {
             .as_ref()
             .filter(|trouble| now < trouble.retry_at);
         trouble.map(|trouble| &trouble.error)
+    }
+}
+
+impl<V> Answer<V> {
+    /// Makes it fresh for no longer than that. What can't be stale is not stale after that either.
+    pub(super) fn limit(&mut self, fresh_until: Instant) {
+        if self.fresh_until == self.stale_until {
+            self.stale_until = self.stale_until.min(fresh_until);
+        }
+        self.fresh_until = self.fresh_until.min(fresh_until);
+    }
+
+    /// Whether it may be given although it is not fresh: it may have been fresh until something was
+    /// heard of its key, without ever being one that can be stale.
+    fn is_of_use(&self, now: Instant) -> bool {
+        now < self.stale_until && self.fresh_until < self.stale_until
     }
 }
 

@@ -7,24 +7,42 @@ use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
+use tokio::time::Instant;
 
+use super::remote::Since;
 use crate::{CancelGuard, Ctx};
 
 /// A load that is under way. It ends as a context does: once, and for all who wait.
 pub(super) struct Flight<T> {
+    began: Instant,
+    /// From when on what it brings was read, once that is known.
+    reads_since: OnceLock<Since>,
     outcome: OnceLock<T>,
     ended: Ctx,
     end: CancelGuard,
 }
 
 impl<T> Flight<T> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(began: Instant) -> Self {
         let (ended, end) = Ctx::root().cancellable();
         Self {
+            began,
+            reads_since: OnceLock::new(),
             outcome: OnceLock::new(),
             ended,
             end,
         }
+    }
+
+    /// What it brings is read from now on.
+    pub(super) fn reads(&self, since: Since) {
+        let _ = self.reads_since.set(since);
+    }
+
+    /// From when on what it brings was read at the earliest, and with which mark if it was read.
+    pub(super) fn since(&self) -> (Instant, Option<Since>) {
+        let since = self.reads_since.get().copied();
+        (since.map_or(self.began, |since| since.at), since)
     }
 
     /// The first outcome counts.

@@ -17,6 +17,8 @@ pub struct Hit<V> {
 pub enum Source {
     /// The memory of this process.
     Memory,
+    /// Redis: another process has loaded it, or this one has before.
+    Redis,
     /// The repository: this call has waited for a load.
     Origin,
 }

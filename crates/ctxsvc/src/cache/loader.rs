@@ -5,17 +5,20 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
-use super::entry::Entry;
+use super::entry::{Answer, Entry};
 use super::flight::{Flight, caught, launch};
 use super::memory::Memory;
 use super::policy::Policy;
+use super::remote::{Mark, Remote, Since};
 use super::table::Table;
-use super::{CacheError, Load};
+use super::{CacheError, Load, Source};
 use crate::{Ctx, Done};
 
 pub(super) type EntryOf<L> = Entry<<L as Load>::Value, <L as Load>::Error>;
-pub(super) type FlightOf<L> = Flight<EntryOf<L>>;
-type ErrorOf<L> = CacheError<<L as Load>::Error>;
+pub(super) type AnswerOf<L> = Answer<<L as Load>::Value>;
+pub(super) type FlightOf<L> = Flight<(EntryOf<L>, Source)>;
+pub(super) type RemoteOf<L> = dyn Remote<<L as Load>::Key, <L as Load>::Value>;
+pub(super) type Outcome<L, T> = Result<T, CacheError<<L as Load>::Error>>;
 
 /// What all handles of a cache share.
 pub(super) struct Shared<L: Load> {
@@ -24,73 +27,89 @@ pub(super) struct Shared<L: Load> {
     pub(super) policy: Policy,
     pub(super) memory: Memory<L::Key, EntryOf<L>>,
     pub(super) flights: Table<L::Key, FlightOf<L>>,
+    pub(super) remote: Option<Arc<RemoteOf<L>>>,
     pub(super) permits: Semaphore,
     pub(super) running: watch::Sender<usize>,
 }
 
 /// A flight that lands in any case: if its task goes away without a result, then as abandoned.
-struct Landing<L: Load> {
+pub(super) struct Landing<L: Load> {
     shared: Arc<Shared<L>>,
-    key: L::Key,
-    flight: Arc<FlightOf<L>>,
+    pub(super) key: L::Key,
+    pub(super) flight: Arc<FlightOf<L>>,
 }
 
 impl<L: Load> Shared<L> {
-    /// Loads a key, for the flight that the caller has registered.
+    /// Brings a key, for the flight that the caller has registered.
     pub(super) fn load(self: &Arc<Self>, ctx: &Ctx, key: &L::Key, flight: &Arc<FlightOf<L>>) {
         let landing = self.landing(key, flight);
-        let ctx = ctx.detach().with_timeout(self.policy.load_timeout);
-        let shared = Arc::clone(self);
+        let (ctx, shared) = (ctx.detach(), Arc::clone(self));
         launch(async move {
-            let load = async {
-                let _permit = shared.permits.acquire().await;
-                shared.repository.load(&ctx, &landing.key).await
-            };
-            let loaded = caught(ctx.run(ctx.scope(load))).await;
-            let value = shared.judged(loaded);
-            landing.land(value);
+            if let Some(remote) = &shared.remote {
+                shared.through(&**remote, &ctx, &landing).await;
+            } else {
+                let loaded = shared.origin(&ctx, &landing.key).await;
+                landing.land_loaded(loaded);
+            }
         });
     }
 
-    /// Loads several keys at once, each for its flight.
+    /// Brings several keys at once, each for its flight.
     pub(super) fn load_many(self: &Arc<Self>, ctx: &Ctx, flights: &[(L::Key, Arc<FlightOf<L>>)]) {
         let landings = flights
             .iter()
             .map(|(key, flight)| self.landing(key, flight));
         let landings: Vec<_> = landings.collect();
-        let keys: Vec<_> = flights.iter().map(|(key, _)| key.clone()).collect();
-        let ctx = ctx.detach().with_timeout(self.policy.load_timeout);
-        let shared = Arc::clone(self);
+        let (ctx, shared) = (ctx.detach(), Arc::clone(self));
         launch(async move {
-            let load = async {
-                let _permit = shared.permits.acquire().await;
-                shared.repository.load_many(&ctx, &keys).await
-            };
-            let loaded = caught(ctx.run(ctx.scope(load))).await;
-            let found = shared.judged(loaded).and_then(|mut values| {
-                let found: Vec<_> = keys.iter().map(|key| values.remove(key)).collect();
-                if values.is_empty() {
-                    Ok(found)
-                } else {
-                    Err(CacheError::WrongKey)
+            if let Some(remote) = &shared.remote {
+                shared.through_many(&**remote, &ctx, &landings).await;
+            } else {
+                let keys: Vec<_> = landings.iter().map(|it| it.key.clone()).collect();
+                let loaded = shared.origin_many(&ctx, &keys).await;
+                for (landing, loaded) in landings.iter().zip(loaded) {
+                    landing.land_loaded(loaded);
                 }
-            });
-            match found {
-                Ok(found) => landings
-                    .iter()
-                    .zip(found)
-                    .for_each(|(landing, value)| landing.land(Ok(value))),
-                Err(error) => landings
-                    .iter()
-                    .for_each(|landing| landing.land(Err(error.clone()))),
             }
         });
     }
 
-    fn judged<T>(
+    /// Asks the repository for a key.
+    pub(super) async fn origin(&self, ctx: &Ctx, key: &L::Key) -> Outcome<L, Option<L::Value>> {
+        let ctx = ctx.with_timeout(self.policy.load_timeout);
+        let load = async {
+            let _permit = self.permits.acquire().await;
+            self.repository.load(&ctx, key).await
+        };
+        let loaded = caught(ctx.run(ctx.scope(load))).await;
+        self.judged(loaded)
+    }
+
+    /// Asks the repository for several keys, and returns what came of each.
+    pub(super) async fn origin_many(
         &self,
-        loaded: Option<Result<Result<T, L::Error>, Done>>,
-    ) -> Result<T, ErrorOf<L>> {
+        ctx: &Ctx,
+        keys: &[L::Key],
+    ) -> Vec<Outcome<L, Option<L::Value>>> {
+        let ctx = ctx.with_timeout(self.policy.load_timeout);
+        let load = async {
+            let _permit = self.permits.acquire().await;
+            self.repository.load_many(&ctx, keys).await
+        };
+        let loaded = caught(ctx.run(ctx.scope(load))).await;
+        let found = self.judged(loaded).and_then(|mut values| {
+            let found: Vec<_> = keys.iter().map(|key| Ok(values.remove(key))).collect();
+            if values.is_empty() {
+                Ok(found)
+            } else {
+                Err(CacheError::WrongKey)
+            }
+        });
+        let of_all = |error: CacheError<_>| keys.iter().map(|_| Err(error.clone())).collect();
+        found.unwrap_or_else(of_all)
+    }
+
+    fn judged<T>(&self, loaded: Option<Result<Result<T, L::Error>, Done>>) -> Outcome<L, T> {
         let limit = self.policy.load_timeout;
         match loaded {
             Some(Ok(Ok(value))) => Ok(value),
@@ -98,6 +117,40 @@ impl<L: Load> Shared<L> {
             Some(Err(_done)) => Err(CacheError::TimedOut { limit }),
             None => Err(CacheError::Panicked),
         }
+    }
+
+    pub(super) fn answer(&self, value: Option<L::Value>, since: Since) -> AnswerOf<L> {
+        let value = value.map(Arc::new);
+        let (fresh_until, stale_until) = self.policy.lifetime(value.is_some(), Instant::now());
+        Answer {
+            value,
+            fresh_until,
+            stale_until,
+            since,
+        }
+    }
+
+    /// Forgets what this process knows of a key. A load that is under way is not remembered.
+    pub(super) fn forget(&self, key: &L::Key) {
+        let forgotten = self.flights.revoke(key, || self.memory.remove(key));
+        drop(forgotten);
+    }
+
+    /// Whether nothing was heard of a key since it was read.
+    pub(super) fn is_current(&self, since: Since) -> bool {
+        let remote = self.remote.as_ref();
+        remote.is_none_or(|remote| remote.is_current(since.mark))
+    }
+
+    /// Whether who asks now has to have something newer than what a flight will bring.
+    pub(super) fn is_outdated(&self, flight: &FlightOf<L>) -> bool {
+        let Some(remote) = &self.remote else {
+            return false;
+        };
+        let (at, since) = flight.since();
+        let is_unheard = |most| remote.is_unheard() && at.elapsed() > most;
+        since.is_some_and(|since| !remote.is_current(since.mark))
+            || is_unheard(remote.unheard_for())
     }
 
     fn landing(self: &Arc<Self>, key: &L::Key, flight: &Arc<FlightOf<L>>) -> Landing<L> {
@@ -111,25 +164,46 @@ impl<L: Load> Shared<L> {
 }
 
 impl<L: Load> Landing<L> {
-    fn land(&self, loaded: Result<Option<L::Value>, ErrorOf<L>>) {
+    /// Lands with what the repository has said.
+    fn land_loaded(&self, loaded: Outcome<L, Option<L::Value>>) {
+        match loaded {
+            Ok(value) => {
+                let (mark, at) = (Mark::NONE, Instant::now());
+                self.land_known(
+                    self.shared.answer(value, Since { mark, at }),
+                    Source::Origin,
+                );
+            }
+            Err(error) => self.land_failed(error, None),
+        }
+    }
+
+    pub(super) fn land_known(&self, answer: AnswerOf<L>, source: Source) {
+        let weight = answer.value.as_ref().map_or(1, |value| L::weight(value));
+        self.land(Entry::known(answer), weight, source);
+    }
+
+    /// What it was `before`, if it may still be given, is for a process that knows nothing else.
+    pub(super) fn land_failed(&self, error: CacheError<L::Error>, before: Option<AnswerOf<L>>) {
+        let known = self.shared.memory.peek(&self.key);
+        let before = known.or_else(|| before.map(Entry::known));
+        let failed = Entry::failed(before, error, Instant::now());
+        self.land(failed, 1, Source::Origin);
+    }
+
+    /// Tells who waits, and does not remember it.
+    pub(super) fn pass_on(&self, answer: AnswerOf<L>) {
+        self.shared.flights.land(&self.key, &self.flight, || ());
+        self.flight.end((Entry::known(answer), Source::Origin));
+    }
+
+    fn land(&self, entry: EntryOf<L>, weight: u64, source: Source) {
         let Shared {
-            policy,
-            memory,
-            flights,
-            ..
+            memory, flights, ..
         } = &*self.shared;
-        let now = Instant::now();
-        let weight = match &loaded {
-            Ok(Some(value)) => L::weight(value),
-            _ => 1,
-        };
-        let entry = match loaded {
-            Ok(value) => Entry::loaded(value.map(Arc::new), policy, now),
-            Err(error) => Entry::failed(memory.peek(&self.key).as_ref(), error, now),
-        };
         let remember = || memory.insert(&self.key, entry.clone(), weight);
         let evicted = flights.land(&self.key, &self.flight, remember);
-        self.flight.end(entry);
+        self.flight.end((entry, source));
         drop(evicted);
     }
 }
@@ -139,7 +213,7 @@ impl<L: Load> Drop for Landing<L> {
         if self.flight.outcome().is_none() {
             let abandoned = Entry::failed(None, CacheError::Abandoned, Instant::now());
             self.shared.flights.land(&self.key, &self.flight, || ());
-            self.flight.end(abandoned);
+            self.flight.end((abandoned, Source::Origin));
         }
         self.shared.running.send_modify(|running| *running -= 1);
     }

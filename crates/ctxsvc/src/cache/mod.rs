@@ -8,9 +8,19 @@ mod flight;
 mod hit;
 mod load;
 mod loader;
+#[cfg(any(feature = "redis", test))]
+mod marks;
 mod memory;
 mod policy;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg_attr(
+    not(feature = "redis"),
+    allow(dead_code, reason = "no other level makes what is asked and told")
+)]
+mod remote;
 mod table;
+mod through;
 mod write;
 
 use std::fmt;
@@ -22,12 +32,18 @@ use tokio::time::Instant;
 use crate::Ctx;
 use entry::Answer;
 use loader::{EntryOf, FlightOf, Shared};
+use policy::FOR_EVER;
 use table::Joined;
 
 pub use builder::CachedBuilder;
 pub use error::{CacheError, Report};
 pub use hit::{Hit, Source};
 pub use load::Load;
+#[cfg(feature = "json")]
+pub use redis::Json;
+#[cfg(feature = "redis")]
+pub use redis::{Codec, CodecError, Redis, RedisUrlError};
+pub use write::Committed;
 
 /// A repository that reads through a memory of bounded size. A clone is another handle to it.
 ///
@@ -73,8 +89,8 @@ pub struct Cached<L: Load> {
 /// What the memory says of a key.
 enum Seen<V, E: std::error::Error + 'static> {
     Answer(Result<Option<Hit<V>>, CacheError<E>>),
-    /// It has to be loaded. There may be a value that can stand in.
-    Missing(Option<Arc<V>>),
+    /// It has to be loaded. There may be a value that can stand in, after so long.
+    Missing(Option<Arc<V>>, Duration),
 }
 
 type Answered<L> = Result<Option<Hit<<L as Load>::Value>>, CacheError<<L as Load>::Error>>;
@@ -112,28 +128,20 @@ impl<L: Load> Cached<L> {
         if ctx.is_cancelled() {
             ctx.check()?;
         }
-        let stale = match self.look(key, Instant::now()) {
+        let now = Instant::now();
+        let (stale, patience) = match self.look(key, now) {
             Seen::Answer(answer) => return answer,
-            Seen::Missing(stale) => stale,
+            Seen::Missing(stale, patience) => (stale, patience),
         };
         ctx.check()?;
-        match self.join(key) {
+        match self.join(key, now) {
             Joined::Known(answer) => Ok(hit(&answer, Source::Memory)),
-            Joined::Theirs(flight) => self.wait(ctx, &flight, stale).await,
+            Joined::Theirs(flight) => self.wait(ctx, &flight, stale, patience).await,
             Joined::Ours(flight) => {
                 self.shared.load(ctx, key, &flight);
-                self.wait(ctx, &flight, stale).await
+                self.wait(ctx, &flight, stale, patience).await
             }
         }
-    }
-
-    /// Forgets what is known of a key. A load that is under way is not remembered.
-    pub fn invalidate(&self, key: &L::Key) {
-        let Shared {
-            flights, memory, ..
-        } = &*self.shared;
-        let forgotten = flights.revoke(key, || memory.remove(key));
-        drop(forgotten);
     }
 
     /// Waits until no load is running, and at most so long.
@@ -156,10 +164,13 @@ impl<L: Load> Cached<L> {
     }
 
     fn look(&self, key: &L::Key, now: Instant) -> Seen<L::Value, L::Error> {
+        let patience = self.shared.policy.soft_timeout;
         let Some(entry) = self.shared.memory.get(key) else {
-            return Seen::Missing(None);
+            return Seen::Missing(None, patience);
         };
-        if entry.fresh(now).is_some() {
+        let fresh = entry.fresh(now);
+        let is_current = fresh.is_some_and(|answer| self.shared.is_current(answer.since));
+        if is_current {
             // Moved out: each count of a value that many read is a cache line from elsewhere.
             let value = entry.answer.and_then(|answer| answer.value);
             return Seen::Answer(Ok(value.map(|value| Hit::new(value, Source::Memory))));
@@ -167,16 +178,22 @@ impl<L: Load> Cached<L> {
         match (entry.stale(now), entry.held_back(now)) {
             (Some(value), Some(_)) => Seen::Answer(Ok(Some(Hit::stale(value)))),
             (None, Some(error)) => Seen::Answer(Err(error.clone())),
-            (stale, None) => Seen::Missing(stale),
+            // Its time is not over, but another process has told of a newer one: that is waited for.
+            (stale, None) if fresh.is_some() => Seen::Missing(stale, FOR_EVER),
+            (stale, None) => Seen::Missing(stale, patience),
         }
     }
 
-    fn join(&self, key: &L::Key) -> Joined<FlightOf<L>, Answer<L::Value>> {
+    fn join(&self, key: &L::Key, now: Instant) -> Joined<FlightOf<L>, Answer<L::Value>> {
         let known = || {
             let entry = self.shared.memory.peek(key)?;
-            entry.fresh(Instant::now()).cloned()
+            let fresh = entry.fresh(Instant::now());
+            let known = fresh.filter(|answer| self.shared.is_current(answer.since));
+            known.cloned()
         };
-        self.shared.flights.join(key, known, FlightOf::<L>::new)
+        let outdated = |flight: &FlightOf<L>| self.shared.is_outdated(flight);
+        let new = || FlightOf::<L>::new(now);
+        self.shared.flights.join(key, known, outdated, new)
     }
 
     async fn wait(
@@ -184,19 +201,19 @@ impl<L: Load> Cached<L> {
         ctx: &Ctx,
         flight: &FlightOf<L>,
         stale: Option<Arc<L::Value>>,
+        patience: Duration,
     ) -> Answered<L> {
-        if let Some(entry) = flight.outcome() {
-            return landed::<L>(entry, stale);
+        if let Some(outcome) = flight.outcome() {
+            return landed::<L>(outcome, stale);
         }
         let Some(stale) = stale else {
-            let entry = ctx.run(flight.wait()).await?;
-            return landed::<L>(entry, None);
+            let outcome = ctx.run(flight.wait()).await?;
+            return landed::<L>(outcome, None);
         };
-        let patience = self.shared.policy.soft_timeout;
         if !patience.is_zero() {
             let ctx = ctx.with_timeout(patience);
-            if let Ok(entry) = ctx.run(flight.wait()).await {
-                return landed::<L>(entry, Some(stale));
+            if let Ok(outcome) = ctx.run(flight.wait()).await {
+                return landed::<L>(outcome, Some(stale));
             }
         }
         Ok(Some(Hit::stale(stale)))
@@ -204,13 +221,22 @@ impl<L: Load> Cached<L> {
 }
 
 /// What a flight has brought, or what stands in for it.
-fn landed<L: Load>(entry: &EntryOf<L>, stale: Option<Arc<L::Value>>) -> Answered<L> {
-    match (&entry.trouble, &entry.answer, stale) {
-        (Some(_), _, Some(stale)) => Ok(Some(Hit::stale(stale))),
-        (Some(trouble), _, None) => Err(trouble.error.clone()),
-        (None, Some(answer), _) => Ok(hit(answer, Source::Origin)),
-        (None, None, _) => Ok(None),
-    }
+fn landed<L: Load>(
+    (entry, source): &(EntryOf<L>, Source),
+    stale: Option<Arc<L::Value>>,
+) -> Answered<L> {
+    let Some(trouble) = &entry.trouble else {
+        return Ok(entry
+            .answer
+            .as_ref()
+            .and_then(|answer| hit(answer, *source)));
+    };
+    // One that this process has had, or one that was left in the level behind it.
+    let stale = stale.or_else(|| entry.stale(Instant::now()));
+    stale.map_or_else(
+        || Err(trouble.error.clone()),
+        |stale| Ok(Some(Hit::stale(stale))),
+    )
 }
 
 fn hit<V>(answer: &Answer<V>, source: Source) -> Option<Hit<V>> {
@@ -229,6 +255,7 @@ impl<L: Load> fmt::Debug for Cached<L> {
         f.debug_struct("Cached")
             .field("name", &self.shared.name)
             .field("remembered", &self.shared.memory.len())
+            .field("redis", &self.shared.remote)
             .field("loading", &*self.shared.running.borrow())
             .finish_non_exhaustive()
     }

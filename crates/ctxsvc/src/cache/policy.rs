@@ -15,7 +15,7 @@ pub(super) struct Policy {
 }
 
 /// What is beyond the clock lasts for so long.
-const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
+pub(super) const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 impl Policy {
     /// Until when an answer is fresh, and until when it can stand in for a newer one.
@@ -23,7 +23,7 @@ impl Policy {
     /// Up to a tenth of the time is taken off by chance, so that what was filled together does
     /// not expire together. None is added: a time to live is a promise.
     pub(super) fn lifetime(&self, exists: bool, now: Instant) -> (Instant, Instant) {
-        let ttl = if exists { self.ttl } else { self.negative_ttl }.min(FOR_EVER);
+        let ttl = self.most(exists);
         let fresh_until = now + ttl - jitter(ttl / 10);
         let stale_for = if exists {
             self.stale_for
@@ -32,10 +32,16 @@ impl Policy {
         };
         (fresh_until, fresh_until + stale_for.min(FOR_EVER))
     }
+
+    /// The longest time for which an answer is fresh.
+    pub(super) fn most(&self, exists: bool) -> Duration {
+        let ttl = if exists { self.ttl } else { self.negative_ttl };
+        ttl.min(FOR_EVER)
+    }
 }
 
 /// Up to `most`, by chance: the standard library's hasher is seeded from the system.
-fn jitter(most: Duration) -> Duration {
+pub(super) fn jitter(most: Duration) -> Duration {
     let chance = RandomState::new().hash_one(0) % 1_000;
     most * u32::try_from(chance).expect("below 1000") / 1_000
 }

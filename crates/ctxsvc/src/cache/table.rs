@@ -35,15 +35,19 @@ impl<K: Eq + Hash + Clone, F> Table<K, F> {
         }
     }
 
-    /// Joins the flight for a key, unless it is known by now what it would bring.
+    /// Joins the flight for a key, unless it is known by now what it would bring. One that is
+    /// `outdated` is left to those who have joined it.
     pub(super) fn join<A>(
         &self,
         key: &K,
         known: impl FnOnce() -> Option<A>,
+        outdated: impl FnOnce(&F) -> bool,
         new: impl FnOnce() -> F,
     ) -> Joined<F, A> {
         let mut flights = lock(self.shard(key));
-        if let Some(flight) = flights.get(key) {
+        if let Some(flight) = flights.get(key)
+            && !outdated(flight)
+        {
             return Joined::Theirs(Arc::clone(flight));
         }
         // One may have landed since the caller has looked.
@@ -93,7 +97,7 @@ mod loom_tests {
     type Memory = Mutex<Option<u32>>;
 
     fn load(table: &Table<u8, u32>, memory: &Memory, row: u32) -> Option<u32> {
-        let flight = match table.join(&1, || *lock(memory), || row) {
+        let flight = match table.join(&1, || *lock(memory), |_| false, || row) {
             Joined::Known(known) => return Some(known),
             Joined::Theirs(_) => return None,
             Joined::Ours(flight) => flight,
@@ -106,7 +110,7 @@ mod loom_tests {
     fn an_invalidation_beats_a_load_that_began_before_it() {
         loom::model(|| {
             let shared = Arc::new((Table::new(), Memory::default()));
-            let Joined::Ours(flight) = shared.0.join(&1, || None::<()>, || 1) else {
+            let Joined::Ours(flight) = shared.0.join(&1, || None::<()>, |_| false, || 1) else {
                 panic!("nobody else loads");
             };
             let landing = {

@@ -6,13 +6,26 @@ use std::sync::Arc;
 use super::{CacheError, Cached, Load};
 use crate::Ctx;
 
+/// A write that was committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Committed<T> {
+    /// What the write has returned.
+    pub value: T,
+    /// Whether all levels have forgotten the key. If not, it is forgotten in the background as soon
+    /// as Redis answers: until then this process does not ask it for the key, and others may be
+    /// given the old value. Without Redis it is always true.
+    pub invalidated: bool,
+}
+
 impl<L: Load> Cached<L> {
     /// Runs a write of a key's value, which has to be committed when it is ready, and forgets
     /// what was known of the key. After this has returned, no call that begins later is answered
     /// with what was there before the write.
     ///
     /// What is known is forgotten however the write ends: also if it fails or is cut short, since
-    /// it may have been committed then.
+    /// it may have been committed then. A write that was committed is never an error, whatever
+    /// becomes of the invalidation: see [`Committed::invalidated`].
     ///
     /// # Errors
     ///
@@ -20,7 +33,7 @@ impl<L: Load> Cached<L> {
     ///
     /// # Cancel safety
     ///
-    /// The write is dropped where it is, and the key is forgotten.
+    /// The write is dropped where it is, and the key is forgotten: in Redis in the background.
     ///
     /// # Examples
     ///
@@ -40,23 +53,64 @@ impl<L: Load> Cached<L> {
         ctx: &Ctx,
         key: &L::Key,
         write: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, CacheError<E>> {
+    ) -> Result<Committed<T>, CacheError<E>> {
         ctx.check()?;
         // Before the first poll: it does its work wherever this future is dropped.
-        let _forgotten = Forgotten { cached: self, key };
+        let outdated = Outdated::new(self, key);
         let written = ctx.run(write).await?;
-        written.map_err(|error| CacheError::Failed(Arc::new(error)))
+        let invalidated = ctx.run(outdated.forget()).await;
+        let invalidated = invalidated.unwrap_or(self.shared.remote.is_none());
+        let value = written.map_err(|error| CacheError::Failed(Arc::new(error)))?;
+        Ok(Committed { value, invalidated })
+    }
+
+    /// Forgets what is known of a key. A load that is under way is not remembered.
+    ///
+    /// Returns whether all levels have forgotten it. If not, it is forgotten in the background, as
+    /// [`Committed::invalidated`] says.
+    ///
+    /// # Cancel safety
+    ///
+    /// The key is forgotten: in Redis in the background.
+    pub async fn invalidate(&self, key: &L::Key) -> bool {
+        Outdated::new(self, key).forget().await
     }
 }
 
-/// Forgets a key when it is dropped.
-struct Forgotten<'a, L: Load> {
+/// A key whose value is to be forgotten, at the latest when this is dropped.
+struct Outdated<'a, L: Load> {
     cached: &'a Cached<L>,
     key: &'a L::Key,
+    is_told: bool,
 }
 
-impl<L: Load> Drop for Forgotten<'_, L> {
+impl<'a, L: Load> Outdated<'a, L> {
+    fn new(cached: &'a Cached<L>, key: &'a L::Key) -> Self {
+        let is_told = cached.shared.remote.is_none();
+        Self {
+            cached,
+            key,
+            is_told,
+        }
+    }
+
+    /// The level that processes share first: what was there before would come back out of it.
+    async fn forget(mut self) -> bool {
+        let Some(remote) = &self.cached.shared.remote else {
+            return true;
+        };
+        let is_forgotten = remote.forget(self.key).await;
+        self.is_told = true;
+        is_forgotten
+    }
+}
+
+impl<L: Load> Drop for Outdated<'_, L> {
     fn drop(&mut self) {
-        self.cached.invalidate(self.key);
+        let shared = &self.cached.shared;
+        if let Some(remote) = shared.remote.as_ref().filter(|_| !self.is_told) {
+            remote.forget_later(self.key);
+        }
+        shared.forget(self.key);
     }
 }

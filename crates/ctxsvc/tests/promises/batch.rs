@@ -115,7 +115,7 @@ async fn an_invalidation_beats_a_batch_that_is_under_way() {
         }
     });
     tokio::task::yield_now().await;
-    users.invalidate(&1);
+    assert!(users.invalidate(&1).await);
     assert_eq!(batch.await.expect("no panic").expect("loaded"), 2);
     let root = Ctx::root();
     let second = users

@@ -121,7 +121,7 @@ async fn who_asks_after_an_invalidation_gets_what_is_read_after_it() {
         async move { users.get(&Ctx::root(), &1).await }
     });
     yield_now().await;
-    users.invalidate(&1);
+    assert!(users.invalidate(&1).await);
     let during = users
         .get(&root, &1)
         .await
@@ -171,7 +171,8 @@ async fn an_update_is_seen_by_all_who_ask_later_however_it_ends() {
         *rows.lock().expect("no panic") = value;
         Ok::<_, Broken>(value)
     };
-    assert_eq!(users.update(&root, &1, write(2)).await.expect("written"), 2);
+    let committed = users.update(&root, &1, write(2)).await.expect("written");
+    assert_eq!((committed.value, committed.invalidated), (2, true));
     assert_eq!(get().await, 2);
 
     let fails = async { write(3).await.and(Err::<(), _>(Broken)) };

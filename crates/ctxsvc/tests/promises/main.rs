@@ -8,6 +8,8 @@ mod flights;
 mod interop;
 mod lifetimes;
 mod repository;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 #[cfg(feature = "tower")]
 mod tower;
 mod tree;

@@ -1,11 +1,12 @@
-//! Users read through memory, each change under the deadline of its request.
+//! Users read through memory and, where instances share a database, through Redis; each change
+//! under the deadline of its request.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use ctxsvc::{CacheError, Cached, Ctx, Load};
+use ctxsvc::{CacheError, Cached, CachedBuilder, Ctx, Json, Load, Redis};
 use errchain::{Error, Result, StdError, err};
 use uuid::Uuid;
 
@@ -14,6 +15,9 @@ use crate::user::{Draft, User};
 
 /// Other instances of the service may write too, and nobody tells this one of it.
 const TTL: Duration = Duration::from_secs(1);
+
+/// With Redis each instance is told when another one writes.
+const SHARED_TTL: Duration = Duration::from_mins(1);
 
 /// A database that is away for so long is covered for users who were read before.
 const STALE_FOR: Duration = Duration::from_mins(1);
@@ -35,21 +39,34 @@ impl CachedStore {
     /// Remembers users of `store`.
     #[must_use]
     pub fn new(store: Arc<dyn UserStore>) -> Self {
-        let users = Cached::builder("users", Users(Arc::clone(&store)))
-            .ttl(TTL)
+        let users = Self::builder(&store, TTL).build();
+        Self { store, users }
+    }
+
+    /// Remembers users of `store` together with all instances that have the same Redis, which have
+    /// to have the same users.
+    #[must_use]
+    pub fn shared(store: Arc<dyn UserStore>, redis: Redis) -> Self {
+        let users = Self::builder(&store, SHARED_TTL);
+        let users = users.redis(redis.prefix("demo"), Json).build();
+        Self { store, users }
+    }
+
+    fn builder(store: &Arc<dyn UserStore>, ttl: Duration) -> CachedBuilder<Users> {
+        Cached::builder("users", Users(Arc::clone(store)))
+            .ttl(ttl)
             .negative_ttl(TTL)
             .stale_for(STALE_FOR)
             .soft_timeout(LOAD_TIMEOUT)
             .load_timeout(LOAD_TIMEOUT)
-            .build();
-        Self { store, users }
     }
 
     /// A change of a user, after which nothing is remembered of what the user was before.
     async fn change<T>(&self, id: Uuid, change: impl Future<Output = Result<T>>) -> Result<T> {
         let change = async { change.await.map_err(Error::into_std) };
         let changed = self.users.update(&Ctx::current(), &id, change).await;
-        changed.map_err(of_cache)
+        // An instance that Redis could not tell of it yet is told later.
+        changed.map(|committed| committed.value).map_err(of_cache)
     }
 }
 

@@ -1,19 +1,18 @@
 //! Users in PostgreSQL.
 
 use std::collections::HashSet;
-use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use errchain::{Context, Result};
-use sqlx::pool::PoolConnection;
+use ctxsvc::{Ctx, OnPool, stops_when_abandoned};
+use errchain::Result;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{Connection, Postgres};
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::error::failed;
-use super::{UNAVAILABLE, UserStore, no_match, sql};
+use super::{UserStore, no_match, sql};
 use crate::user::{Draft, User, now};
 
 /// How long the server may work on a statement.
@@ -55,6 +54,7 @@ impl PostgresStore {
             .run(&mut connection)
             .await?;
         connection.close().await?;
+        let options = stops_when_abandoned(options);
         let options = options.options([("statement_timeout", STATEMENT_TIMEOUT)]);
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
@@ -64,81 +64,27 @@ impl PostgresStore {
         Ok(Self { pool })
     }
 
-    async fn lease(&self) -> Result<Lease, sqlx::Error> {
-        Ok(Lease {
-            connection: self.pool.acquire().await?,
-            is_sound: false,
-        })
-    }
-}
-
-/// A connection that goes back into the pool only once its statement has been answered.
-///
-/// sqlx would put back a connection whose caller has given up on it, and first wait for the
-/// answer, for ever if the network has silently lost the connection: the pool would run dry
-/// (transact-rs/sqlx#4349).
-struct Lease {
-    connection: PoolConnection<Postgres>,
-    is_sound: bool,
-}
-
-impl Lease {
-    fn answered<T>(mut self, answer: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
-        self.is_sound = matches!(
-            answer,
-            Ok(_) | Err(sqlx::Error::RowNotFound | sqlx::Error::Database(_))
-        );
-        answer
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if !self.is_sound {
-            self.connection.close_on_drop();
-        }
-    }
-}
-
-impl Deref for Lease {
-    type Target = PgConnection;
-
-    fn deref(&self) -> &PgConnection {
-        &self.connection
-    }
-}
-
-impl DerefMut for Lease {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.connection
-    }
-}
-
-async fn bounded<T>(call: impl Future<Output = Result<T, sqlx::Error>> + Send) -> Result<T> {
-    match timeout(CALL_TIMEOUT, call).await {
-        Ok(answer) => answer.map_err(failed),
-        Err(elapsed) => Err(elapsed).code(&UNAVAILABLE),
+    /// For a query that ends with the request that it is for, and soon in any case.
+    fn asking(&self) -> OnPool<Postgres> {
+        Ctx::current().with_timeout(CALL_TIMEOUT).on(&self.pool)
     }
 }
 
 #[async_trait]
 impl UserStore for PostgresStore {
     async fn insert(&self, user: &User) -> Result<()> {
-        bounded(async {
-            let mut lease = self.lease().await?;
-            let answer = sqlx::query(sql::INSERT)
-                .bind(user.id)
-                .bind(&user.email)
-                .bind(user.email.key())
-                .bind(&user.name)
-                .bind(user.version)
-                .bind(user.created_at)
-                .bind(user.updated_at)
-                .execute(&mut *lease)
-                .await;
-            lease.answered(answer).map(drop)
-        })
-        .await
+        sqlx::query(sql::INSERT)
+            .bind(user.id)
+            .bind(&user.email)
+            .bind(user.email.key())
+            .bind(&user.name)
+            .bind(user.version)
+            .bind(user.created_at)
+            .bind(user.updated_at)
+            .execute(self.asking())
+            .await
+            .map(drop)
+            .map_err(failed)
     }
 
     async fn insert_free(&self, users: &[User]) -> Result<HashSet<Uuid>> {
@@ -151,103 +97,75 @@ impl UserStore for PostgresStore {
         let mut users: Vec<&User> = users.iter().collect();
         users.sort_by_cached_key(|user| user.email.key());
         let users = &users[..];
-        let stored = bounded(async {
-            let mut lease = self.lease().await?;
-            let answer = sqlx::query_scalar(INSERT_FREE)
-                .bind(column(users, |user| user.id))
-                .bind(column(users, |user| user.email.as_str()))
-                .bind(column(users, |user| user.email.key()))
-                .bind(column(users, |user| user.name.as_str()))
-                .bind(column(users, |user| user.version))
-                .bind(column(users, |user| user.created_at))
-                .bind(column(users, |user| user.updated_at))
-                .fetch_all(&mut *lease)
-                .await;
-            lease.answered(answer)
-        });
-        Ok(stored.await?.into_iter().collect())
+        let stored = sqlx::query_scalar(INSERT_FREE)
+            .bind(column(users, |user| user.id))
+            .bind(column(users, |user| user.email.as_str()))
+            .bind(column(users, |user| user.email.key()))
+            .bind(column(users, |user| user.name.as_str()))
+            .bind(column(users, |user| user.version))
+            .bind(column(users, |user| user.created_at))
+            .bind(column(users, |user| user.updated_at))
+            .fetch_all(self.asking());
+        Ok(stored.await.map_err(failed)?.into_iter().collect())
     }
 
     async fn get(&self, id: Uuid) -> Result<User> {
-        bounded(async {
-            let mut lease = self.lease().await?;
-            let answer = sqlx::query_as(sql::GET)
-                .bind(id)
-                .fetch_one(&mut *lease)
-                .await;
-            lease.answered(answer)
-        })
-        .await
+        sqlx::query_as(sql::GET)
+            .bind(id)
+            .fetch_one(self.asking())
+            .await
+            .map_err(failed)
     }
 
     async fn get_many(&self, ids: &[Uuid]) -> Result<Vec<User>> {
-        bounded(async {
-            let mut lease = self.lease().await?;
-            let answer = sqlx::query_as("SELECT * FROM users WHERE id = ANY($1)")
-                .bind(ids)
-                .fetch_all(&mut *lease)
-                .await;
-            lease.answered(answer)
-        })
-        .await
+        sqlx::query_as("SELECT * FROM users WHERE id = ANY($1)")
+            .bind(ids)
+            .fetch_all(self.asking())
+            .await
+            .map_err(failed)
     }
 
     async fn list(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<User>> {
-        bounded(async {
-            let mut lease = self.lease().await?;
-            let answer = sqlx::query_as(sql::LIST)
-                .bind(after.unwrap_or(Uuid::nil()))
-                .bind(i64::from(limit))
-                .fetch_all(&mut *lease)
-                .await;
-            lease.answered(answer)
-        })
-        .await
+        sqlx::query_as(sql::LIST)
+            .bind(after.unwrap_or(Uuid::nil()))
+            .bind(i64::from(limit))
+            .fetch_all(self.asking())
+            .await
+            .map_err(failed)
     }
 
     async fn update(&self, id: Uuid, expected: Option<i64>, draft: &Draft) -> Result<User> {
-        let updated = bounded(async {
-            let mut lease = self.lease().await?;
-            let answer = sqlx::query_as(sql::UPDATE)
-                .bind(id)
-                .bind(expected)
-                .bind(&draft.email)
-                .bind(draft.email.key())
-                .bind(&draft.name)
-                .bind(now())
-                .fetch_optional(&mut *lease)
-                .await;
-            lease.answered(answer)
-        });
-        match updated.await? {
+        let updated = sqlx::query_as(sql::UPDATE)
+            .bind(id)
+            .bind(expected)
+            .bind(&draft.email)
+            .bind(draft.email.key())
+            .bind(&draft.name)
+            .bind(now())
+            .fetch_optional(self.asking());
+        match updated.await.map_err(failed)? {
             Some(user) => Ok(user),
             None => Err(no_match(self.get(id).await)),
         }
     }
 
     async fn delete(&self, id: Uuid, expected: Option<i64>) -> Result<()> {
-        let deleted = bounded(async {
-            let mut lease = self.lease().await?;
-            let answer = sqlx::query(sql::DELETE)
-                .bind(id)
-                .bind(expected)
-                .execute(&mut *lease)
-                .await;
-            lease.answered(answer)
-        });
-        match deleted.await?.rows_affected() {
+        let deleted = sqlx::query(sql::DELETE)
+            .bind(id)
+            .bind(expected)
+            .execute(self.asking());
+        match deleted.await.map_err(failed)?.rows_affected() {
             0 => Err(no_match(self.get(id).await)),
             _ => Ok(()),
         }
     }
 
     async fn ping(&self) -> Result<()> {
-        bounded(async {
-            let mut lease = self.lease().await?;
-            let answer = sqlx::query(sql::PING).execute(&mut *lease).await;
-            lease.answered(answer).map(drop)
-        })
-        .await
+        sqlx::query(sql::PING)
+            .execute(self.asking())
+            .await
+            .map(drop)
+            .map_err(failed)
     }
 
     async fn close(&self) {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use ctxsvc::{Ctx, OnPool};
 use errchain::Result;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -57,8 +58,10 @@ impl SqliteStore {
     ///
     /// If SQLite refuses, which takes a machine without memory.
     pub async fn in_memory() -> Result<Self, sqlx::Error> {
-        // The data goes with its only connection, so the pool must never replace it.
+        // The data goes with its only connection, so the pool must never replace it: neither for
+        // its age nor because a caller has gone while it was tested.
         let writer = pool(1)
+            .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
             .connect("sqlite::memory:")
@@ -66,6 +69,17 @@ impl SqliteStore {
         migrate(&writer).await?;
         let readers = writer.clone();
         Ok(Self { writer, readers })
+    }
+}
+
+impl SqliteStore {
+    /// For changes, which end with the request that they are for.
+    fn writing(&self) -> OnPool<Sqlite> {
+        Ctx::current().on(&self.writer)
+    }
+
+    fn reading(&self) -> OnPool<Sqlite> {
+        Ctx::current().on(&self.readers)
     }
 }
 
@@ -112,7 +126,7 @@ impl UserStore for SqliteStore {
             .bind(user.version)
             .bind(user.created_at)
             .bind(user.updated_at)
-            .execute(&self.writer)
+            .execute(self.writing())
             .await
             .map_err(failed)?;
         Ok(())
@@ -137,7 +151,7 @@ impl UserStore for SqliteStore {
         insert.push(" ON CONFLICT (email_key) DO NOTHING RETURNING id");
         let stored = insert
             .build_query_scalar()
-            .fetch_all(&self.writer)
+            .fetch_all(self.writing())
             .await
             .map_err(failed)?;
         Ok(stored.into_iter().collect())
@@ -146,7 +160,7 @@ impl UserStore for SqliteStore {
     async fn get(&self, id: Uuid) -> Result<User> {
         let user = sqlx::query_as(sql::GET)
             .bind(id)
-            .fetch_one(&self.readers)
+            .fetch_one(self.reading())
             .await
             .map_err(failed)?;
         Ok(user)
@@ -164,14 +178,14 @@ impl UserStore for SqliteStore {
         }
         select.push(")");
         let select = select.build_query_as();
-        select.fetch_all(&self.readers).await.map_err(failed)
+        select.fetch_all(self.reading()).await.map_err(failed)
     }
 
     async fn list(&self, after: Option<Uuid>, limit: u32) -> Result<Vec<User>> {
         let users = sqlx::query_as(sql::LIST)
             .bind(after.unwrap_or(Uuid::nil()))
             .bind(i64::from(limit))
-            .fetch_all(&self.readers)
+            .fetch_all(self.reading())
             .await
             .map_err(failed)?;
         Ok(users)
@@ -185,7 +199,7 @@ impl UserStore for SqliteStore {
             .bind(draft.email.key())
             .bind(&draft.name)
             .bind(now())
-            .fetch_optional(&self.writer)
+            .fetch_optional(self.writing())
             .await
             .map_err(failed)?;
         match updated {
@@ -198,7 +212,7 @@ impl UserStore for SqliteStore {
         let deleted = sqlx::query(sql::DELETE)
             .bind(id)
             .bind(expected)
-            .execute(&self.writer)
+            .execute(self.writing())
             .await
             .map_err(failed)?;
         match deleted.rows_affected() {
@@ -209,7 +223,7 @@ impl UserStore for SqliteStore {
 
     async fn ping(&self) -> Result<()> {
         sqlx::query(sql::PING)
-            .execute(&self.readers)
+            .execute(self.reading())
             .await
             .map_err(failed)?;
         Ok(())
@@ -253,5 +267,17 @@ mod tests {
         assert_eq!(options.get_idle_timeout(), None);
         assert_eq!(options.get_max_lifetime(), None);
         assert_eq!(options.get_max_connections(), 1);
+        assert!(!options.get_test_before_acquire());
+    }
+
+    #[tokio::test]
+    async fn callers_who_go_away_take_nothing_of_the_memory_with_them() {
+        let store = SqliteStore::in_memory().await.expect("memory");
+        let awaits = testkit::every_await(
+            async || store.list(None, 1).await.expect("a list"),
+            async |at| assert_eq!(store.writer.size(), 1, "dropped at await {at}"),
+        )
+        .await;
+        assert!(awaits > 0);
     }
 }

@@ -1,7 +1,7 @@
 //! An e-mail address.
 
 use email_address::{EmailAddress, Options};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The longest address that SMTP can carry: RFC 5321, section 4.5.3.1.3, less its two brackets.
@@ -21,7 +21,8 @@ const BYTES_MAX: usize = 254;
 /// assert!(Email::parse("ada@").is_err());
 /// # Ok::<(), demo::user::EmailError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[serde(try_from = "String")]
 #[sqlx(transparent)]
 pub struct Email(String);
 
@@ -57,6 +58,15 @@ impl Email {
     #[must_use]
     pub fn key(&self) -> String {
         self.0.to_lowercase()
+    }
+}
+
+/// Whatever it was read from.
+impl TryFrom<String> for Email {
+    type Error = EmailError;
+
+    fn try_from(text: String) -> Result<Self, EmailError> {
+        Self::parse(&text)
     }
 }
 

@@ -4,7 +4,7 @@ mod draft;
 mod email;
 mod name;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -13,7 +13,7 @@ pub use email::{Email, EmailError};
 pub use name::{Name, NameError};
 
 /// A stored user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
 pub struct User {
     /// A UUID of version 7: users sort by id as they were created.
     pub id: Uuid,

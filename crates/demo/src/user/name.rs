@@ -1,6 +1,6 @@
 //! A person's name.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 const CHARS_MAX: usize = 200;
@@ -16,7 +16,8 @@ const CHARS_MAX: usize = 200;
 /// assert!(Name::parse("Ada\0").is_err());
 /// # Ok::<(), demo::user::NameError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::Type)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]
+#[serde(try_from = "String")]
 #[sqlx(transparent)]
 pub struct Name(String);
 
@@ -45,6 +46,15 @@ impl Name {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Whatever it was read from.
+impl TryFrom<String> for Name {
+    type Error = NameError;
+
+    fn try_from(text: String) -> Result<Self, NameError> {
+        Self::parse(&text)
     }
 }
 

@@ -1,8 +1,13 @@
-//! What the limits promise when instances share them through Redis.
+//! What instances share through Redis: limits, and users.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Parser;
+use demo::store::{CachedStore, SqliteStore, UserStore};
+use demo::user::{Draft, Email, Name, User};
 use demo::{App, Args};
-use testkit::Redis;
+use testkit::{Redis, wait_for};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -79,4 +84,49 @@ async fn without_redis_an_instance_goes_on_with_the_limit_that_it_knows() {
         stop.cancel();
     };
     tokio::join!(serving, looking);
+}
+
+fn draft(name: &str) -> Draft {
+    Draft {
+        email: Email::parse("ada@example.com").expect("an address"),
+        name: Name::parse(name).expect("a name"),
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs redis"]
+async fn an_update_by_one_instance_is_seen_by_another_one_that_remembers_the_user() {
+    let redis = Redis::start(&[]).expect("redis-server is installed");
+    let store = SqliteStore::in_memory().await.expect("memory");
+    let store: Arc<dyn UserStore> = Arc::new(store);
+    let instance = || {
+        let level = ctxsvc::Redis::open(&redis.url()).expect("a URL");
+        CachedStore::shared(Arc::clone(&store), level)
+    };
+    let (one, two) = (instance(), instance());
+    let user = User::new(draft("Ada"));
+    one.insert(&user).await.expect("inserted");
+    for nth in 1..20 {
+        let name = format!("Ada {nth}");
+        // Both have read it before.
+        for instance in [&one, &two] {
+            instance.get(user.id).await.expect("it exists");
+        }
+        let written = one
+            .update(user.id, None, &draft(&name))
+            .await
+            .expect("updated");
+        assert_eq!(one.get(user.id).await.expect("it exists"), written);
+        let sees = async || {
+            let seen = two.get(user.id).await.expect("it exists");
+            if seen == written { Ok(()) } else { Err(seen) }
+        };
+        wait_for(sees, Duration::from_secs(10)).await;
+    }
+    one.delete(user.id, None).await.expect("deleted");
+    wait_for(
+        async || two.get(user.id).await.is_err(),
+        Duration::from_secs(10),
+    )
+    .await;
 }

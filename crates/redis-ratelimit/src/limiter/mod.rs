@@ -1,5 +1,7 @@
 //! The limiter: a store, and what holds when it does not answer.
 
+#[cfg(feature = "cluster")]
+mod all;
 mod builder;
 #[cfg(feature = "redis")]
 mod coalescer;
@@ -16,6 +18,7 @@ mod permit;
 #[cfg(feature = "redis")]
 mod remote;
 
+use std::collections::HashMap;
 #[cfg(feature = "redis")]
 use std::sync::Arc;
 use std::time::Duration;
@@ -193,18 +196,32 @@ fn names<'a>(checks: &[Check<'a>]) -> impl Iterator<Item = &'a str> {
     checks.iter().map(|check| check.policy().name())
 }
 
+/// Up to so many checks are compared with each other; of more it is kept what they have asked for.
+const COMPARED_MAX: usize = 16;
+
 /// The checks as a store wants them. Where two count on the same state, the later one's cost
 /// includes that of the earlier one: it is admitted if both are, and writes what both have taken.
 fn requests<'a>(checks: &[Check<'a>]) -> Vec<Request<'a>> {
-    let request = |(index, check): (usize, &Check<'a>)| {
-        let earlier = checks[..index]
-            .iter()
-            .filter(|other| other.is_same_limit(check));
-        let mut request = Request::from(*check);
-        request.cost = earlier.fold(request.cost, |sum, other| sum.saturating_add(other.units()));
-        request
-    };
-    checks.iter().enumerate().map(request).collect()
+    let mut requests: Vec<_> = checks.iter().map(|check| Request::from(*check)).collect();
+    if checks.len() <= COMPARED_MAX {
+        for (index, check) in checks.iter().enumerate() {
+            let earlier = checks[..index]
+                .iter()
+                .filter(|other| other.is_same_limit(check));
+            let cost = &mut requests[index].cost;
+            *cost = earlier.fold(*cost, |sum, other| sum.saturating_add(other.units()));
+        }
+    } else {
+        let mut sums = HashMap::with_capacity(checks.len());
+        for (check, request) in checks.iter().zip(&mut requests) {
+            let sum = sums
+                .entry((check.key(), check.policy().name()))
+                .or_insert(0_u32);
+            *sum = sum.saturating_add(check.units());
+            request.cost = *sum;
+        }
+    }
+    requests
 }
 
 fn decision(check: Check<'_>, admitted: bool, figures: Figures, source: Source) -> Decision {
@@ -224,5 +241,38 @@ fn verdict(checks: &[Check<'_>], answer: Answer, source: Source) -> Verdict {
         Verdict::admitted(states.collect())
     } else {
         Verdict::denied(states.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Policy, Quota};
+
+    #[test]
+    fn a_limit_that_is_asked_for_again_costs_what_was_asked_before_too_however_many_there_are() {
+        let policies =
+            ["a", "b"].map(|name| Policy::gcra(name, Quota::per_second(1_000).burst(u32::MAX)));
+        let policies = policies.map(|policy| policy.expect("a quota"));
+        for count in [1, 2, COMPARED_MAX, COMPARED_MAX + 1, 1_000] {
+            let ids = |nth: usize| (nth % 2, ["x", "y", "z"][nth % 3]);
+            let units = |nth: usize| u32::try_from(nth + 1).expect("a small number");
+            let checks: Result<Vec<_>, _> = (0..count)
+                .map(|nth| Check::new(&policies[ids(nth).0], ids(nth).1)?.cost(units(nth)))
+                .collect();
+            let requests = requests(&checks.expect("valid ones"));
+            for (nth, request) in requests.iter().enumerate() {
+                let same = (0..=nth).filter(|other| ids(*other) == ids(nth));
+                assert_eq!(
+                    request.cost,
+                    same.map(units).sum::<u32>(),
+                    "{nth} of {count}"
+                );
+            }
+            assert_eq!(requests.len(), count);
+        }
+        let most = Check::new(&policies[0], "x").and_then(|check| check.cost(u32::MAX));
+        let requests = requests(&[most.expect("a valid one"); COMPARED_MAX + 1]);
+        assert!(requests.iter().all(|request| request.cost == u32::MAX));
     }
 }

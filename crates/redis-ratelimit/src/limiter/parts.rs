@@ -3,10 +3,10 @@
 //! No node can decide for another one, so each decides on its part, all at once. If one of them
 //! denies, the others are given back what they have taken.
 
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::task::Poll;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
+use super::all::all;
 use super::remote::Remote;
 use super::verdict;
 use crate::core::{Figures, Outcome};
@@ -23,15 +23,17 @@ impl Remote {
         if self.store().slots() == 0 {
             return None;
         }
-        let mut parts: Vec<(Option<u16>, Part)> = Vec::new();
+        let mut parts: Vec<Part> = Vec::new();
+        let mut numbers = HashMap::<_, usize>::new();
         for (index, request) in requests.iter().enumerate() {
-            let slot = self.store().slot(request.id);
-            match parts.iter_mut().find(|(other, _)| *other == slot) {
-                Some((_, part)) => part.push(index),
-                None => parts.push((slot, vec![index])),
+            match numbers.entry(self.store().slot(request.id)) {
+                Entry::Occupied(number) => parts[*number.get()].push(index),
+                Entry::Vacant(number) => {
+                    number.insert(parts.len());
+                    parts.push(vec![index]);
+                }
             }
         }
-        let parts: Vec<_> = parts.into_iter().map(|(_, part)| part).collect();
         (parts.len() > 1).then_some(parts)
     }
 
@@ -119,28 +121,4 @@ fn cause(told: &[Told], some_are_taken: bool) -> Option<Fault> {
     } else {
         cause.clone()
     })
-}
-
-/// Runs futures all at once. There are a few: whenever one has something to do, all are looked at.
-async fn all<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut running: Vec<Pin<Box<F>>> = futures.map(Box::pin).collect();
-    let mut outputs: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
-    poll_fn(|cx| {
-        let mut is_over = true;
-        for (future, output) in running.iter_mut().zip(&mut outputs) {
-            if output.is_none() {
-                match future.as_mut().poll(cx) {
-                    Poll::Ready(ready) => *output = Some(ready),
-                    Poll::Pending => is_over = false,
-                }
-            }
-        }
-        if is_over {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    })
-    .await;
-    outputs.into_iter().flatten().collect()
 }

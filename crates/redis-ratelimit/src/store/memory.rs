@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::{Arc, MutexGuard};
 use std::time::Instant;
 
+use super::clock::Clock;
 use super::{Answer, Request};
-use crate::core::{Figures, HORIZON_US, Leases, Slot, Slots, Stored};
+use crate::core::{Figures, Leases, Slot, Slots, Stored};
 use crate::table::{Id, Place, Shard, Table};
 
 /// Some 150 bytes each with short keys, and up to twice as much when the tables have just grown.
@@ -22,7 +23,9 @@ const CAPACITY: usize = 1_000_000;
 /// # Performance
 ///
 /// A decision reads the clock and takes one of 64 locks for as long as one key is looked up. A
-/// key that is known allocates nothing.
+/// key that is known allocates nothing. Reading the system's clock is a quarter of it: with the
+/// feature `quanta` a counter of the processor's is read instead, where there is one that counts
+/// steadily.
 ///
 /// # Examples
 ///
@@ -40,8 +43,7 @@ pub struct MemoryStore {
 }
 
 struct Shared {
-    clock: fn() -> Instant,
-    opened_at: Instant,
+    clock: Clock,
     limits: Table<Stored>,
     leases: Table<Leases>,
 }
@@ -56,17 +58,20 @@ impl MemoryStore {
     /// A store for this many keys, and as many more with a [`Concurrency`](crate::Concurrency).
     #[must_use]
     pub fn with_capacity(keys: usize) -> Self {
-        Self::with_clock(keys, Instant::now)
+        Self::open(keys, Clock::fastest())
     }
 
     /// A store that reads another clock. A test that pauses tokio's sets
     /// `|| tokio::time::Instant::now().into_std()`.
     #[must_use]
     pub fn with_clock(keys: usize, clock: fn() -> Instant) -> Self {
+        Self::open(keys, Clock::read(clock))
+    }
+
+    fn open(keys: usize, clock: Clock) -> Self {
         Self {
             shared: Arc::new(Shared {
                 clock,
-                opened_at: clock(),
                 limits: Table::new(keys),
                 leases: Table::new(keys),
             }),
@@ -80,7 +85,7 @@ impl MemoryStore {
     }
 
     pub(crate) fn take(&self, request: Request<'_>) -> (bool, Figures) {
-        let now = self.now_us();
+        let now = self.shared.clock.now_us();
         let place = self.shared.limits.locate(request.id);
         let mut shard = self.shared.limits.lock(place);
         // A state of 64 bytes that is copied out and in again is most of what a decision takes.
@@ -100,7 +105,7 @@ impl MemoryStore {
 
     /// Locks all keys at once, always in the order of the shards.
     pub(crate) fn take_all(&self, requests: &[Request<'_>]) -> Answer {
-        let now = self.now_us();
+        let now = self.shared.clock.now_us();
         let mut locked = Locked::lock(&self.shared.limits, requests);
         let outcomes: Vec<_> = locked.each(requests, |shard, place, request| {
             let stored = shard.find(place, request.id, now).copied();
@@ -123,7 +128,7 @@ impl MemoryStore {
     }
 
     pub(crate) fn peek(&self, request: Request<'_>) -> Figures {
-        let now = self.now_us();
+        let now = self.shared.clock.now_us();
         let place = self.shared.limits.locate(request.id);
         let stored = self
             .shared
@@ -153,7 +158,7 @@ impl MemoryStore {
     }
 
     pub(crate) fn acquire(&self, id: Id<'_>, slots: Slots, permit: u128) -> Slot {
-        let now = self.now_us();
+        let now = self.shared.clock.now_us();
         let place = self.shared.leases.locate(id);
         let mut shard = self.shared.leases.lock(place);
         let known = shard.find(place, id, now).map(std::mem::take);
@@ -175,7 +180,7 @@ impl MemoryStore {
     }
 
     pub(crate) fn release(&self, id: Id<'_>, permit: u128) {
-        let now = self.now_us();
+        let now = self.shared.clock.now_us();
         let place = self.shared.leases.locate(id);
         let mut shard = self.shared.leases.lock(place);
         let is_last = shard.find(place, id, now).is_some_and(|leases| {
@@ -192,7 +197,7 @@ impl MemoryStore {
         request: Request<'_>,
         change: impl FnOnce(Option<Stored>, u64) -> Option<Stored>,
     ) {
-        let now = self.now_us();
+        let now = self.shared.clock.now_us();
         let place = self.shared.limits.locate(request.id);
         let mut shard = self.shared.limits.lock(place);
         shard.change(place, request.id, now, |stored| {
@@ -202,13 +207,6 @@ impl MemoryStore {
             });
             ((), changed)
         });
-    }
-
-    /// Far from zero, so that a window which was opened before this store is no special case.
-    fn now_us(&self) -> u64 {
-        let since = (self.shared.clock)().saturating_duration_since(self.shared.opened_at);
-        let since_us = since.as_secs() * 1_000_000 + u64::from(since.subsec_micros());
-        HORIZON_US + since_us
     }
 }
 

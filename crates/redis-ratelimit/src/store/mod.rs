@@ -1,5 +1,6 @@
 //! Where the state is kept.
 
+mod clock;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;

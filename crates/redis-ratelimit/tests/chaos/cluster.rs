@@ -179,6 +179,33 @@ async fn limits_of_different_nodes_are_taken_all_or_none_and_the_verdict_says_th
     }
 }
 
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn limits_of_thousands_of_keys_are_taken_together() {
+    let cluster = Cluster::start(&[]).expect("a cluster");
+    let limiter = with_budget(store(&cluster), PATIENCE);
+    let policy = per_day("api", 2);
+    for count in [500, 4_000] {
+        let keys: Vec<_> = (0..count)
+            .map(|number| format!("{count}:{number}"))
+            .collect();
+        let checks: Vec<_> = keys.iter().map(|key| check(&policy, key)).collect();
+        let asked = Instant::now();
+        let verdict = limiter.check_all(&checks).await;
+        println!("{count} keys: {:?}", asked.elapsed());
+        assert!(verdict.is_admitted(), "{:?}", verdict.doubt());
+        // Once more from the last one, and all the others are left as they are.
+        let last = checks[count - 1];
+        assert!(limiter.check(last).await.is_admitted());
+        let verdict = limiter.check_all(&checks).await;
+        assert_eq!(verdict.binding(), Some(count - 1));
+        for check in [checks[0], checks[count / 2]] {
+            let left = limiter.peek(check).await.expect("an answer").remaining;
+            assert_eq!(left, 1, "of {count}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs redis-server"]
 async fn what_denied_verdicts_have_taken_on_other_nodes_is_given_back_whoever_asks_meanwhile() {

@@ -1,5 +1,6 @@
 //! Rows about the network between us and Redis.
 
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use redis_ratelimit::{
@@ -127,6 +128,26 @@ async fn a_check_that_was_sent_with_others_tells_that_it_may_have_been_charged()
 }
 
 #[tokio::test]
+async fn why_there_is_no_connection_is_told_also_if_it_takes_long_to_find_out() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("redis://{}", listener.local_addr().expect("it is bound"));
+    // It hangs up after longer than there is between two attempts. It ends with the test's process.
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                std::thread::sleep(BUDGET / 2);
+                drop(client);
+            });
+        }
+    });
+    let settings = builder(&url, FailurePolicy::Closed);
+    let (limiter, policy) = (settings.budget(4 * BUDGET).build(), policy(10));
+    let decision = limiter.check(check(&policy)).await;
+    let told = (FaultKind::Unreachable, Applied::No);
+    assert_eq!(fault(&decision), told, "{decision:?}");
+}
+
+#[tokio::test]
 #[ignore = "needs redis-server"]
 async fn a_silently_dropped_connection_is_replaced_within_two_budgets() {
     let (_server, proxy, limiter, policy) = behind_a_proxy(|settings| settings).await;
@@ -139,6 +160,56 @@ async fn a_silently_dropped_connection_is_replaced_within_two_budgets() {
         started.elapsed()
     );
     assert_eq!(proxy.accepted(), 2);
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn a_long_budget_is_not_spent_on_a_connection_that_is_silent() {
+    let long = 10 * PATIENCE;
+    for coalesces in [false, true] {
+        let settings = |settings: LimiterBuilder| {
+            let settings = settings.budget(long);
+            if coalesces {
+                settings.coalesce()
+            } else {
+                settings
+            }
+        };
+        let (server, proxy, limiter, policy) = behind_a_proxy(settings).await;
+        proxy.orphan();
+        let started = Instant::now();
+        let ask = || {
+            let (limiter, policy) = (limiter.clone(), policy.clone());
+            tokio::spawn(async move { limiter.check(check(&policy)).await })
+        };
+        // One fault less than opens the breaker.
+        let asked: Vec<_> = (0..4).map(|_| ask()).collect();
+        let (mut lost, mut decided) = (0, 0);
+        for asked in asked {
+            match asked.await.expect("no panic") {
+                Decision::Allowed(_) => decided += 1,
+                decision => {
+                    let told = (FaultKind::ConnectionLost, Applied::Maybe);
+                    assert_eq!(fault(&decision), told, "{decision:?}");
+                    lost += 1;
+                }
+            }
+        }
+        // Who was sent over it is in doubt, and who waited for those goes over the next one.
+        let expected = if coalesces { (2, 2) } else { (4, 0) };
+        assert_eq!((lost, decided), expected);
+        is_decided(&limiter, &policy).await.expect("it is healed");
+        assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
+
+        // A server that is slow is waited for: nobody else answers either.
+        let asked = ask();
+        server.pause();
+        let started = Instant::now();
+        wait_for(async || started.elapsed() > 6 * BUDGET, PATIENCE).await;
+        server.resume();
+        let decision = asked.await.expect("no panic");
+        assert!(decision.is_admitted(), "{decision:?}");
+    }
 }
 
 #[tokio::test]

@@ -115,6 +115,11 @@ struct Fake {
 
 impl Fake {
     fn start(names: SocketAddr) -> Self {
+        Self::start_slow(names, Duration::ZERO)
+    }
+
+    /// It takes so long to answer.
+    fn start_slow(names: SocketAddr, pause: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("redis://{}", listener.local_addr().expect("it is bound"));
         let names = Arc::new(Mutex::new(names));
@@ -123,7 +128,7 @@ impl Fake {
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let told = Arc::clone(&told);
-                std::thread::spawn(move || answer(client, &told));
+                std::thread::spawn(move || answer(client, &told, pause));
             }
         });
         Self { url, names }
@@ -135,7 +140,7 @@ impl Fake {
 }
 
 /// `*2`, `$8`, `SENTINEL`, and so on: a line each.
-fn answer(mut client: TcpStream, told: &Mutex<SocketAddr>) -> std::io::Result<()> {
+fn answer(mut client: TcpStream, told: &Mutex<SocketAddr>, pause: Duration) -> std::io::Result<()> {
     let mut lines = BufReader::new(client.try_clone()?).lines();
     while let Some(words) = lines.next().transpose()? {
         let words: usize = words[1..].parse().expect("a number of words");
@@ -145,6 +150,7 @@ fn answer(mut client: TcpStream, told: &Mutex<SocketAddr>) -> std::io::Result<()
             command.extend(lines.next().transpose()?);
         }
         let reply = if command[0] == "SENTINEL" {
+            std::thread::sleep(pause);
             let addr = told.lock().expect("no panic");
             let (ip, port) = (addr.ip().to_string(), addr.port().to_string());
             format!(
@@ -205,6 +211,33 @@ async fn a_replica_is_not_taken_for_the_primary_whatever_a_sentinel_says() {
         .query(&mut connection)
         .expect("a plain command");
     assert!(is_there);
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn a_sentinel_that_is_the_fastest_and_names_a_dead_primary_keeps_nobody_from_the_living_one()
+{
+    let [primary, replica] = [(); 2].map(|()| Redis::start(&[]).expect("a server"));
+    run(
+        &replica,
+        &format!("REPLICAOF 127.0.0.1 {}", primary.addr().port()),
+    );
+    let bound = || TcpListener::bind("127.0.0.1:0").expect("a port");
+    let silent = bound();
+    let refusing = bound().local_addr().expect("it was bound");
+    for (who, dead) in [
+        ("it is closed", refusing),
+        ("it is silent", silent.local_addr().expect("it is bound")),
+        ("it is a replica", replica.addr()),
+    ] {
+        let fast = Fake::start(dead);
+        let slow = Fake::start_slow(primary.addr(), Duration::from_millis(50));
+        let store = RedisStore::sentinel([&fast.url, &slow.url], "primary").expect("URLs");
+        let (limiter, policy) = (limiter(&store), policy(1_000_000));
+        // At the first attempt, and so within one budget.
+        let decided = is_decided(&limiter, &policy).await;
+        assert_eq!(decided, Ok(()), "{who}");
+    }
 }
 
 #[tokio::test]

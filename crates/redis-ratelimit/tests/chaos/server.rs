@@ -159,6 +159,48 @@ async fn a_server_that_does_not_serve_is_waited_for_within_the_budget() {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
+async fn a_server_that_loads_its_data_is_waited_for_within_the_budget() {
+    let (server, primary) = (
+        Redis::start(&[]).expect("a server"),
+        Redis::start(&["--repl-diskless-sync-delay", "0", "--rdbcompression", "no"])
+            .expect("a server"),
+    );
+    let (limiter, policy) = (limiter(&server.url()), policy(10));
+    is_decided(&limiter, &policy)
+        .await
+        .expect("a healthy server");
+    // It looks up from it for each key, and a key takes so long.
+    let mut filling = connect(&primary);
+    for key in 0..1_000 {
+        let mut set = cmd("SET");
+        set.arg(key).arg("x".repeat(2_048));
+        set.exec(&mut filling).expect("a plain command");
+    }
+    let mut other = connect(&server);
+    run(
+        &mut other,
+        "CONFIG SET loading-process-events-interval-bytes 1024",
+    );
+    run(&mut other, "CONFIG SET key-load-delay 10000");
+    let primary = format!("REPLICAOF 127.0.0.1 {}", primary.addr().port());
+    run(&mut other, &primary);
+    let is_loading = |connection: &mut Connection| {
+        let got = cmd("GET").arg("key").exec(connection);
+        got.is_err_and(|error| error.code() == Some("LOADING"))
+    };
+    wait_for(async || is_loading(&mut other), PATIENCE).await;
+    let decision = limiter.check(check(&policy)).await;
+    let told = (FaultKind::Unavailable, Applied::No);
+    assert_eq!(fault(&decision), told, "{decision:?}");
+    assert!(is_loading(&mut other), "it was all the time");
+    run(&mut other, "CONFIG SET key-load-delay 0");
+    let promote = async || cmd("REPLICAOF").arg("NO").arg("ONE").exec(&mut other);
+    wait_for(promote, PATIENCE).await;
+    wait_for(async || is_decided(&limiter, &policy).await, PATIENCE).await;
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
 async fn a_server_that_is_stopped_for_a_while_is_used_again() {
     let server = Redis::start(&[]).expect("a server");
     let (limiter, policy) = (limiter(&server.url()), policy(1_000));

@@ -78,6 +78,13 @@ async fn the_articles_script_has_the_defects_that_ours_has_not() {
     assert_eq!(ours.peek(check).await.expect("an answer").remaining, 0);
     ours.reset(check).await.expect("an answer");
 
+    // Two limiters share the count of a key, and the window of the first.
+    let key = keys.key("shared");
+    assert_eq!(article.admits(20, &key, 10, hour), 11);
+    assert_eq!(article.admits(20, &key, 5, hour), 0);
+    assert_eq!(admits(&ours, 20, &window("wide", 10, hour)).await, 10);
+    assert_eq!(admits(&ours, 20, &window("narrow", 5, hour)).await, 5);
+
     // A window below a second is none.
     assert_eq!(article.admits(50, &keys.key("short"), 10, half), 50);
     let started = Instant::now();

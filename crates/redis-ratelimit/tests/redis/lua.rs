@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseResult, TestRunner};
-use redis::{Arg, Cmd, Connection};
+use redis::{Arg, Cmd, Connection, Value};
 
 use crate::core::{BUCKETS, FixedWindow, Gcra, Leases, Rule, SlidingWindow, Slots, Stored};
 use crate::script::{Call, GCRA, GCRA_ONE, GCRA_PARTS, LIMITS, Mode, PERMITS};
@@ -72,9 +72,13 @@ impl Server {
             }
         }
         command.arg(now);
-        command
+        let reply = command
             .query(&mut self.connection)
-            .expect("the script runs")
+            .expect("the script runs");
+        match reply {
+            Value::Int(integer) => vec![integer],
+            several => redis::from_redis_value(several).expect("integers"),
+        }
     }
 
     /// What is stored, with its time to live in ms. The key is then kept for good, because the

@@ -22,9 +22,6 @@ use crate::core::Rule;
 use crate::store::{Breaker, Budget, Order, Told};
 use crate::{Applied, Fault, FaultKind, RedisStore};
 
-/// With two calls under way the server has the next one when it has answered the last.
-const CALLS_MAX: usize = 2;
-
 pub(super) struct Coalescer {
     store: RedisStore,
     clock: LocalClock,
@@ -89,8 +86,8 @@ impl Coalescer {
         // It panics outside of a runtime, so it comes before the queue is changed.
         let runtime = Handle::current();
         let mut queue = self.queue();
-        if queue.begin_call(CALLS_MAX) {
-            return Ok(Entry::Call(Turn::new(self, runtime), order));
+        if queue.begin_call() {
+            return Ok(Entry::Call(Turn::new(self, runtime, 1), order));
         }
         let (sender, answer) = oneshot::channel();
         let waiter = Waiter {

@@ -11,6 +11,9 @@ use tokio::time::Instant;
 use crate::core::Rule;
 use crate::store::{Order, Told};
 
+/// With two calls under way the server has the next one when it has answered the last.
+const CALLS_MAX: usize = 2;
+
 /// The limits of one call: more would hold the server up for more than a millisecond.
 const LIMITS_MAX: usize = 128;
 
@@ -21,6 +24,8 @@ const PLACES_MAX: usize = 65_536;
 #[derive(Default)]
 pub(super) struct Queue {
     calls: usize,
+    /// The orders of these calls.
+    under_way: usize,
     lanes: BTreeMap<u64, Lane>,
     ids: HashMap<Name, u64, RandomState>,
     /// The lanes by the number of the turn that each waits for: the first goes next.
@@ -74,10 +79,11 @@ pub(super) struct Ticket {
 }
 
 impl Queue {
-    /// Counts a call if there are fewer than `most` under way.
-    pub(super) fn begin_call(&mut self, most: usize) -> bool {
-        let begins = self.calls < most;
+    /// Counts a call of one order, if there are few enough under way.
+    pub(super) fn begin_call(&mut self) -> bool {
+        let begins = self.calls < CALLS_MAX;
         self.calls += usize::from(begins);
+        self.under_way += usize::from(begins);
         begins
     }
 
@@ -117,15 +123,21 @@ impl Queue {
         Some(waiter)
     }
 
-    /// Those who go next, all for the same rules. If there is nobody, the call has ended.
-    pub(super) fn next_or_end(&mut self) -> Option<(Arc<[Rule]>, Vec<Waiter>)> {
+    /// Those who go next, all for the same rules, now that a call of so many is over. If there is
+    /// nobody, the call has ended.
+    ///
+    /// They are no more than this call's share of all: if it took whoever waits, they would come
+    /// back together and be taken together again, and the server would wait for them each time.
+    pub(super) fn next_or_end(&mut self, answered: usize) -> Option<(Arc<[Rule]>, Vec<Waiter>)> {
+        self.under_way -= answered;
+        let share = (self.places + self.under_way).div_ceil(CALLS_MAX);
         let next = self.turns.pop_first();
         let Some((id, lane)) = next.and_then(|(_, id)| Some((id, self.lanes.get_mut(&id)?))) else {
             self.calls -= 1;
             return None;
         };
         let rules = Arc::clone(&lane.name.rules);
-        let most = (LIMITS_MAX / rules.len().max(1)).max(1);
+        let most = (LIMITS_MAX / rules.len().max(1)).min(share).max(1);
         let mut waiters = Vec::with_capacity(most.min(lane.places.len()));
         let before = lane.places.len();
         while waiters.len() < most
@@ -136,6 +148,7 @@ impl Queue {
         }
         self.places -= before - lane.places.len();
         self.places -= lane.close_gaps();
+        self.under_way += waiters.len();
         if lane.places.is_empty() {
             self.close(id);
         } else {
@@ -185,5 +198,73 @@ impl Lane {
             self.places.pop_back();
         }
         before - self.places.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::few::Few;
+    use crate::store::Ask;
+    use crate::{Policy, Quota};
+
+    fn waiter() -> (Waiter, oneshot::Receiver<Told>) {
+        let (sender, answer) = oneshot::channel();
+        let ask = Ask {
+            key: Vec::new(),
+            cost: 1,
+        };
+        let waiter = Waiter {
+            deadline: Instant::now(),
+            order: Few::one(ask),
+            answer: sender,
+        };
+        (waiter, answer)
+    }
+
+    #[test]
+    fn it_takes_nobody_more_when_it_is_full_until_somebody_leaves_or_goes() {
+        let policy = Policy::gcra("p", Quota::per_second(1)).expect("a quota");
+        let rules = [*policy.rule()];
+        let mut queue = Queue::default();
+        assert!(queue.begin_call());
+        let push = |queue: &mut Queue| queue.push(None, &rules, waiter().0);
+        let first = push(&mut queue).expect("it is empty");
+        for _ in 1..PLACES_MAX {
+            assert!(push(&mut queue).is_some());
+        }
+        assert!(push(&mut queue).is_none());
+        assert!(queue.leave(first).is_some());
+        assert!(push(&mut queue).is_some());
+        assert!(push(&mut queue).is_none());
+        let (_, called) = queue.next_or_end(1).expect("they wait");
+        for _ in 0..called.len() {
+            assert!(push(&mut queue).is_some());
+        }
+        assert_eq!((called.len(), queue.len()), (LIMITS_MAX, PLACES_MAX));
+        assert!(push(&mut queue).is_none());
+    }
+
+    /// As many callers as there are, each of whom asks again when it is answered.
+    #[test]
+    fn calls_that_take_turns_come_to_carry_the_same_number() {
+        let policy = Policy::gcra("p", Quota::per_second(1)).expect("a quota");
+        let rules = [*policy.rule()];
+        let mut queue = Queue::default();
+        assert!(queue.begin_call() && queue.begin_call());
+        let wait = |queue: &mut Queue| assert!(queue.push(None, &rules, waiter().0).is_some());
+        for _ in 2..64 {
+            wait(&mut queue);
+        }
+        let mut carried = [1, 1];
+        for turn in 0..20 {
+            let call = &mut carried[turn % 2];
+            for _ in 0..*call {
+                wait(&mut queue);
+            }
+            let (_, waiters) = queue.next_or_end(*call).expect("somebody waits");
+            *call = waiters.len();
+        }
+        assert_eq!(carried, [32, 32]);
     }
 }

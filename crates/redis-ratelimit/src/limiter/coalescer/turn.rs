@@ -18,15 +18,18 @@ use crate::{Applied, Fault, FaultKind, observe};
 pub(super) struct Turn {
     coalescer: Arc<Coalescer>,
     runtime: Handle,
+    /// Of the call that is made, as they were counted.
+    orders: usize,
     has_ended: bool,
 }
 
 impl Turn {
-    /// For a call that was counted.
-    pub(super) fn new(coalescer: &Arc<Coalescer>, runtime: Handle) -> Self {
+    /// For a call of so many orders that was counted.
+    pub(super) fn new(coalescer: &Arc<Coalescer>, runtime: Handle, orders: usize) -> Self {
         Self {
             coalescer: Arc::clone(coalescer),
             runtime,
+            orders,
             has_ended: false,
         }
     }
@@ -51,9 +54,11 @@ impl Turn {
     }
 
     fn next_or_end(&mut self) -> Option<Batch> {
-        let next = self.coalescer.queue().next_or_end();
+        let next = self.coalescer.queue().next_or_end(self.orders);
         self.has_ended = next.is_none();
-        next.map(|(rules, waiters)| Batch::new(rules, waiters))
+        let (rules, waiters) = next?;
+        self.orders = waiters.len();
+        Some(Batch::new(rules, waiters))
     }
 }
 
@@ -64,7 +69,7 @@ impl Drop for Turn {
         while !self.has_ended
             && let Some(batch) = self.next_or_end()
         {
-            let heir = Self::new(&self.coalescer, self.runtime.clone());
+            let heir = Self::new(&self.coalescer, self.runtime.clone(), self.orders);
             let estate = Arc::new(Mutex::new(Some((heir, batch))));
             let served = self.runtime.spawn(serve(Arc::clone(&estate)));
             // If it never ran, this is where the turn still is.

@@ -1,5 +1,8 @@
 //! A request and its answer, within a deadline.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -20,12 +23,19 @@ const FIRST_PAUSE: Duration = Duration::from_millis(2);
 /// Whatever the budget, it is found out within this time that a server serves again.
 const LONGEST_PAUSE: Duration = Duration::from_millis(64);
 
+/// Whatever the budget, a connection is suspected that has been silent for so long.
+const SUSPICION: Duration = Duration::from_secs(1);
+
+/// It is dead if it is silent for so many times as long as the next one took to be made. That is a
+/// few answers, so a slow link is not.
+const DEAD_AFTER: u32 = 8;
+
 /// How often a request is sent on at once. A cluster whose nodes do not agree on who serves what
 /// could go on with that for ever.
 const REDIRECTIONS_MAX: u32 = 4;
 
-/// Runs a script on a key, or on several of one slot, and returns the integers that it replies
-/// with.
+/// Runs a script on a key, or on several of one slot, and returns the integer or integers that it
+/// replies with.
 ///
 /// What has surely had no effect is asked again until the deadline. What may have had one is
 /// never asked again: it could be charged twice.
@@ -164,11 +174,17 @@ async fn link(
     }
     match reached {
         Ok(reached) => reached.map_err(|cause| fault::of_connecting(&cause)),
-        Err(_) => Err(match refused_with.take() {
-            Some(error) => failed(FaultKind::Unavailable, error),
-            None => Fault::new(FaultKind::Timeout, Applied::No),
+        Err(_) => Err(match (refused_with.take(), failure(to)) {
+            (Some(error), _) => failed(FaultKind::Unavailable, error),
+            (None, Some(cause)) => fault::of_connecting(&cause),
+            (None, None) => Fault::new(FaultKind::Timeout, Applied::No),
         }),
     }
+}
+
+/// Why there is no connection, if an attempt has found out.
+fn failure(to: To<'_>) -> Option<RedisError> {
+    to.servers.guard_if_known(to.slot)?.last_failure()
 }
 
 async fn reach(to: To<'_>, asks: Option<Guard>) -> RedisResult<(Guard, Link)> {
@@ -244,7 +260,7 @@ impl<'a> UnderWay<'a> {
                 connection.send_packed_command(command).await
             }
         };
-        let answer = timeout_at(self.budget.deadline(), answer).await.ok();
+        let answer = self.in_time(answer).await;
         self.is_over = true;
         let patience = self.budget.deadline() - self.started;
         let told = told(self.guard, self.link, patience, answer);
@@ -253,6 +269,43 @@ impl<'a> UnderWay<'a> {
         }
         told
     }
+}
+
+impl UnderWay<'_> {
+    /// `None` if there is no answer in time. It is an error if there can't be one any more: the link
+    /// is silent, and there is another one.
+    async fn in_time(
+        &self,
+        answer: impl Future<Output = RedisResult<Value>>,
+    ) -> Option<RedisResult<Value>> {
+        let deadline = self.budget.deadline();
+        let suspicion = self.started + SUSPICION;
+        if deadline <= suspicion {
+            return timeout_at(deadline, answer).await.ok();
+        }
+        let mut answer = pin!(answer);
+        if let Ok(answer) = timeout_at(suspicion, &mut answer).await {
+            return Some(answer);
+        }
+        self.guard.suspect(self.link, SUSPICION);
+        let mut dead = pin!(async {
+            let took = self.guard.another(self.link).await;
+            sleep_until(self.started + took * DEAD_AFTER).await;
+        });
+        let first = poll_fn(|cx| match answer.as_mut().poll(cx) {
+            Poll::Ready(answer) => Poll::Ready(answer),
+            Poll::Pending => dead.as_mut().poll(cx).map(|()| Err(is_silent())),
+        });
+        timeout_at(deadline, first).await.ok()
+    }
+}
+
+fn is_silent() -> RedisError {
+    (
+        ErrorKind::Io,
+        "the connection is silent, and another one is not",
+    )
+        .into()
 }
 
 impl Drop for UnderWay<'_> {
@@ -337,8 +390,10 @@ fn failed(kind: FaultKind, error: RedisError) -> Fault {
 }
 
 fn integers(reply: Value) -> Result<Vec<i64>, Fault> {
-    let Value::Array(values) = reply else {
-        return Err(unexpected());
+    let values = match reply {
+        Value::Int(integer) => return Ok(vec![integer]),
+        Value::Array(values) => values,
+        _ => return Err(unexpected()),
     };
     let integers = values.into_iter().map(|value| match value {
         Value::Int(integer) => Ok(integer),

@@ -270,17 +270,20 @@ impl Attempt {
     async fn first_answer(&mut self) -> Option<Vec<Shard>> {
         let mut asked = JoinSet::new();
         for (address, guard) in self.cluster.some() {
-            asked.spawn(timeout(LOOK_BOUND, ask(address, guard)));
+            asked.spawn(async move {
+                let told = timeout(LOOK_BOUND, ask(address, &guard)).await;
+                told.map_or_else(|_| Err(guard.last_failure()), |told| told.map_err(Some))
+            });
         }
         while let Some(told) = asked.join_next().await {
             match told {
-                Ok(Ok(Ok(shards))) => {
+                Ok(Ok(shards)) => {
                     self.cause = None;
                     return Some(shards);
                 }
-                Ok(Ok(Err(error))) => self.cause = Some(error),
+                Ok(Err(Some(error))) => self.cause = Some(error),
                 // It was silent, or its runtime is shut down.
-                Ok(Err(_)) | Err(_) => {}
+                Ok(Err(None)) | Err(_) => {}
             }
         }
         None
@@ -307,7 +310,7 @@ impl Drop for Attempt {
     }
 }
 
-async fn ask(address: Address, guard: Guard) -> RedisResult<Vec<Shard>> {
+async fn ask(address: Address, guard: &Guard) -> RedisResult<Vec<Shard>> {
     let mut link = guard.link().await?;
     let mut slots = redis::cmd("CLUSTER");
     slots.arg("SLOTS");
@@ -415,6 +418,8 @@ mod tests {
             losses: Arc::default(),
             namespace: "rl".into(),
             address: "".into(),
+            #[cfg(feature = "tls")]
+            credentials: Arc::default(),
         };
         let deadline = Instant::now() + LOOK_BOUND;
         store.ping_until(Some(7), deadline).await.expect("a pong");

@@ -19,7 +19,7 @@ use super::origin::Origin;
 use super::sentinels::Sentinels;
 use super::servers::Servers;
 #[cfg(feature = "tls")]
-use super::tls;
+use super::tls::{self, Credentials};
 use crate::{Applied, Fault, FaultKind};
 
 impl RedisStore {
@@ -130,7 +130,8 @@ impl RedisStore {
     }
 
     /// Believes certificates that these authorities have signed, in PEM, instead of the system's.
-    /// It is for a private authority, and connects anew: call it before the store is used.
+    /// It is for a private authority, and connects anew: call it before the store is used. In a
+    /// cluster, or with sentinels, it holds for all servers.
     ///
     /// # Errors
     ///
@@ -138,12 +139,48 @@ impl RedisStore {
     /// or this is no certificate.
     #[cfg(feature = "tls")]
     pub fn root_certificates(self, pem: &[u8]) -> Result<Self, Fault> {
+        let credentials = self.credentials.with_roots(pem).map_err(invalid)?;
+        self.with_credentials(credentials)
+    }
+
+    /// Shows this certificate to servers that ask for one, in PEM with those that lead to its
+    /// authority, and signs with its private key. It connects anew: call it before the store is
+    /// used. In a cluster, or with sentinels, it holds for all servers.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`] of kind [`InvalidUrl`](FaultKind::InvalidUrl) if a URL is not a `rediss://` one,
+    /// this is no certificate or no key, or the key is that of another one.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use redis_ratelimit::RedisStore;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let certificate = std::fs::read("limiter.pem")?;
+    /// let key = std::fs::read("limiter.key")?;
+    /// let store = RedisStore::open("rediss://redis.internal:6380")?
+    ///     .client_certificate(&certificate, &key)?;
+    /// # drop(store);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tls")]
+    pub fn client_certificate(self, certificate: &[u8], key: &[u8]) -> Result<Self, Fault> {
+        let credentials = self.credentials.with_client(certificate, key);
+        self.with_credentials(credentials.map_err(invalid)?)
+    }
+
+    #[cfg(feature = "tls")]
+    fn with_credentials(self, credentials: Credentials) -> Result<Self, Fault> {
         let losses = Arc::default();
-        let trusting = |info: &ConnectionInfo| tls::trusting(info, pem).map_err(invalid);
-        let servers = self.servers.with_infos(trusting, &losses)?;
+        let apply = |info: &ConnectionInfo| credentials.apply(info).map_err(invalid);
+        let servers = self.servers.with_infos(apply, &losses)?;
         Ok(Self {
             servers,
             losses,
+            credentials: Arc::new(credentials),
             ..self
         })
     }
@@ -154,6 +191,8 @@ impl RedisStore {
             losses,
             namespace: "rl".into(),
             address: address.into(),
+            #[cfg(feature = "tls")]
+            credentials: Arc::default(),
         }
     }
 }

@@ -73,3 +73,72 @@ pub(super) fn of_connecting(error: &RedisError) -> Fault {
     };
     Fault::new(kind, Applied::No).caused_by(error.clone())
 }
+
+#[cfg(test)]
+mod tests {
+    use redis::{Value, parse_redis_value};
+
+    use super::*;
+
+    #[test]
+    fn what_a_server_answers_instead_is_waited_for_or_told_by_its_kind() {
+        use Remedy::{Fail, Reconnect, SendSource, Wait};
+        let inside = |text: &str| {
+            let script = "ERR Error running script (call to f_0): @user_script:1: @user_script: 1";
+            format!("{script}: {text}")
+        };
+        for (answer, expected) in [
+            ("NOSCRIPT No matching script.", SendSource),
+            ("LOADING Redis is loading the dataset in memory", Wait),
+            ("BUSY Redis is busy running a script.", Wait),
+            (
+                "TRYAGAIN Multiple keys request during rehashing of slot",
+                Wait,
+            ),
+            ("CLUSTERDOWN The cluster is down", Wait),
+            ("MOVED 3999 127.0.0.1:6381", Wait),
+            ("ASK 3999 127.0.0.1:6381", Wait),
+            ("MISCONF Redis is configured to save RDB snapshots", Wait),
+            ("NOREPLICAS Not enough good replicas to write.", Wait),
+            (
+                "READONLY You can't write against a read only replica.",
+                Reconnect,
+            ),
+            ("MASTERDOWN Link with MASTER is down", Reconnect),
+            ("OOM command not allowed", Fail(FaultKind::OutOfMemory)),
+            (
+                "NOPERM this user has no permissions",
+                Fail(FaultKind::Forbidden),
+            ),
+            (
+                "NOAUTH Authentication required.",
+                Fail(FaultKind::Forbidden),
+            ),
+            (
+                "WRONGPASS invalid username-password pair",
+                Fail(FaultKind::Forbidden),
+            ),
+            (
+                "WRONGTYPE Operation against a key",
+                Fail(FaultKind::WrongType),
+            ),
+            ("ERR unknown command", Fail(FaultKind::UnexpectedReply)),
+            // As Redis 6.2 writes what goes wrong inside of a script.
+            (
+                &inside("-OOM command not allowed"),
+                Fail(FaultKind::OutOfMemory),
+            ),
+            (
+                &inside("WRONGTYPE Operation against a key"),
+                Fail(FaultKind::WrongType),
+            ),
+            (&inside("-READONLY You can't write"), Reconnect),
+            (&inside("-MISCONF Redis is configured"), Wait),
+            (&inside("bad argument"), Fail(FaultKind::UnexpectedReply)),
+        ] {
+            let reply = format!("-{answer}\r\n");
+            let error = parse_redis_value(reply.as_bytes()).and_then(Value::extract_error);
+            assert_eq!(remedy(&error.expect_err(answer)), expected, "{answer}");
+        }
+    }
+}

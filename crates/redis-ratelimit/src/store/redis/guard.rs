@@ -3,7 +3,9 @@
 //! A flow that a firewall or a NAT has forgotten swallows requests for ever, and no client of
 //! Redis for Rust notices (redis-rs#2277): to it, a request without an answer is one that takes
 //! long. So the first one that is given up on sends a PING after it, and a PING without an answer
-//! within the same time replaces the connection; so do three requests given up on in a row.
+//! within the same time replaces the connection; so do three requests given up on in a row. One
+//! that may wait for longer than a second does so after that, and goes on waiting until there is
+//! another connection over which the server answers so much faster that the first one is dead.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -55,7 +57,10 @@ enum Status {
         until: Instant,
         cause: Option<RedisError>,
     },
-    Connecting,
+    Connecting {
+        /// Why the last attempt has failed.
+        cause: Option<RedisError>,
+    },
     Up(Link),
 }
 
@@ -64,6 +69,8 @@ enum Status {
 pub(super) struct Link {
     pub(super) connection: MultiplexedConnection,
     next_attempt: Instant,
+    /// Until the server had said hello.
+    took: Duration,
     silences: Arc<AtomicU32>,
 }
 
@@ -103,7 +110,15 @@ impl Guard {
     pub(super) fn link_if_up(&self) -> Option<Link> {
         match &*self.inner.status.borrow() {
             Status::Up(link) => Some(link.clone()),
-            Status::Down { .. } | Status::Connecting => None,
+            Status::Down { .. } | Status::Connecting { .. } => None,
+        }
+    }
+
+    /// Why there is no connection, as far as an attempt has found out.
+    pub(super) fn last_failure(&self) -> Option<RedisError> {
+        match &*self.inner.status.borrow() {
+            Status::Down { cause, .. } | Status::Connecting { cause } => cause.clone(),
+            Status::Up(_) => None,
         }
     }
 
@@ -118,7 +133,7 @@ impl Guard {
                     Some(cause) if *until > Instant::now() => return Err(cause.clone()),
                     Some(_) | None => *until,
                 },
-                Status::Connecting => Instant::now(),
+                Status::Connecting { .. } => Instant::now(),
             };
             sleep_until(next_attempt).await;
             self.connect_unless_connecting();
@@ -128,12 +143,13 @@ impl Guard {
     }
 
     fn connect_unless_connecting(&self) {
-        let is_first = self.inner.status.send_if_modified(|status| {
-            let is_due = matches!(status, Status::Down { until, .. } if *until <= Instant::now());
-            if is_due {
-                *status = Status::Connecting;
+        let is_first = self.inner.status.send_if_modified(|status| match status {
+            Status::Down { until, cause } if *until <= Instant::now() => {
+                let cause = cause.take();
+                *status = Status::Connecting { cause };
+                true
             }
-            is_due
+            _ => false,
         });
         if is_first {
             // Made here, so that it ends also if its task is dropped before it has run.
@@ -148,11 +164,13 @@ impl Guard {
             .set_connection_timeout(Some(CONNECT_BOUND))
             .set_response_timeout(None)
             .set_pipeline_buffer_size(QUEUE);
+        let began = Instant::now();
         match within_the_bound(self.inner.origin.connect(&config)).await {
             Ok(connection) => {
                 attempt.status().send_replace(Status::Up(Link {
                     connection: connection.clone(),
                     next_attempt: until,
+                    took: began.elapsed(),
                     silences: Arc::default(),
                 }));
                 observe::connected();
@@ -165,6 +183,35 @@ impl Guard {
                 let cause = Some(cause);
                 attempt.status().send_replace(Status::Down { until, cause });
             }
+        }
+    }
+
+    /// A request over this link waits for longer than a healthy one lets it.
+    pub(super) fn suspect(&self, link: &Link, patience: Duration) {
+        // ORDERING: Relaxed, see `answered`.
+        let (silences, none, one) = (&link.silences, 0, 1);
+        let is_first = silences.compare_exchange(none, one, Ordering::Relaxed, Ordering::Relaxed);
+        if is_first.is_ok() {
+            self.spawn_probe(link, patience);
+        }
+    }
+
+    /// Waits until there is another connection than this one, and says how long that took to be
+    /// made.
+    pub(super) async fn another(&self, link: &Link) -> Duration {
+        let mut status = self.inner.status.subscribe();
+        loop {
+            let next_attempt = match &*status.borrow_and_update() {
+                Status::Up(current) if !current.is(link) => return current.took,
+                Status::Up(_) | Status::Connecting { .. } => None,
+                Status::Down { until, .. } => Some(*until),
+            };
+            if let Some(next_attempt) = next_attempt {
+                sleep_until(next_attempt).await;
+                self.connect_unless_connecting();
+            }
+            // This guard holds a sender, so the channel is not closed.
+            let _ = status.changed().await;
         }
     }
 
@@ -243,7 +290,7 @@ impl Attempt {
 impl Drop for Attempt {
     fn drop(&mut self) {
         self.status().send_if_modified(|status| {
-            let is_abandoned = matches!(status, Status::Connecting);
+            let is_abandoned = matches!(status, Status::Connecting { .. });
             if is_abandoned {
                 let until = self.next_attempt;
                 *status = Status::Down { until, cause: None };
@@ -309,7 +356,8 @@ mod tests {
         sleep_until(link.next_attempt).await;
         guard.connect_unless_connecting();
         let mut status = guard.inner.status.subscribe();
-        assert!(matches!(&*status.borrow_and_update(), Status::Connecting));
+        let connecting = matches!(&*status.borrow_and_update(), Status::Connecting { .. });
+        assert!(connecting);
         status.changed().await.expect("the guard has the sender");
         let status = status.borrow();
         let has_failed = matches!(&*status, Status::Down { cause: Some(_), .. });

@@ -76,6 +76,8 @@ pub struct RedisStore {
     losses: Arc<Losses>,
     namespace: Arc<str>,
     address: Arc<str>,
+    #[cfg(feature = "tls")]
+    credentials: Arc<tls::Credentials>,
 }
 
 impl RedisStore {

@@ -27,7 +27,7 @@ pub(crate) static GCRA: Script = script!(
     "lua/gcra.lua"
 );
 pub(crate) static GCRA_ONE: Script = script!(
-    "0760db9b2970b201814e7612212aac2a0e72700c",
+    "afd60d1186af8e4dcfa406d1862f09e3e62574ae",
     "lua/gcra_one.lua"
 );
 pub(crate) static GCRA_PARTS: Script = script!(
@@ -74,7 +74,8 @@ impl Call {
         let of_first = costs.peek().copied().unwrap_or_default();
         if let ([cost], 1, None) = (of_first, gcra.denominator, keys.clone().nth(1)) {
             let mut call = Self::new(&GCRA_ONE, keys);
-            call.numbers([gcra.interval.whole, gcra.tolerance.whole, (*cost).into()]);
+            let increment = gcra.interval.whole.saturating_mul((*cost).into());
+            call.numbers([gcra.tolerance.whole, increment]);
             return call;
         }
         let script = if gcra.denominator == 1 {

@@ -2,13 +2,15 @@
 //!
 //! The client's own module for it asks one sentinel after the other, each for as long as it takes:
 //! one that the network has swallowed would use up the time that there is to connect. These are
-//! asked all at once, and the first one that knows the primary is believed, once the primary says
-//! that it is one.
+//! asked all at once, and every server that one of them names is tried at once too: the first that
+//! says it is a primary is the one. So neither a sentinel that is dead nor one that has missed a
+//! failover, however fast it is, stands in the way of one that knows better.
+
+use std::collections::HashSet;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, ConnectionInfo, ErrorKind, RedisError, RedisResult, ServerErrorKind,
-    Value,
+    AsyncConnectionConfig, ConnectionInfo, ErrorKind, RedisResult, ServerErrorKind, Value,
 };
 use tokio::task::JoinSet;
 
@@ -44,23 +46,55 @@ impl Sentinels {
         })
     }
 
+    /// To the first primary that says it is one, of all that are named.
     pub(super) async fn connect(
         &self,
         config: &AsyncConnectionConfig,
     ) -> RedisResult<MultiplexedConnection> {
-        let address = self.locate(config).await?;
-        let mut connection = connect(address.info(&self.primary), config).await?;
-        // A sentinel that has not heard of a failover yet still names the old one.
-        let role: Vec<Value> = redis::cmd("ROLE").query_async(&mut connection).await?;
-        let [Value::BulkString(role), ..] = role.as_slice() else {
-            return Err(RedisError::from((
-                ErrorKind::UnexpectedReturnType,
-                "no role",
-            )));
-        };
-        if role == b"master" {
-            Ok(connection)
-        } else {
+        let mut steps = JoinSet::new();
+        for sentinel in &self.infos {
+            let asked = ask(sentinel.clone(), self.name.clone(), config.clone());
+            steps.spawn(async move { asked.await.map(Step::Named) });
+        }
+        let mut tried = HashSet::new();
+        let mut cause = (ErrorKind::EmptySentinelList, "there is no sentinel to ask").into();
+        while let Some(step) = steps.join_next().await {
+            match step {
+                Ok(Ok(Step::Reached(connection))) => return Ok(connection),
+                Ok(Ok(Step::Named(address))) => {
+                    if tried.insert(address.clone()) {
+                        let reached = reach(address.info(&self.primary), config.clone());
+                        steps.spawn(async move { reached.await.map(Step::Reached) });
+                    }
+                }
+                Ok(Err(error)) => cause = error,
+                // Its runtime is shut down.
+                Err(_) => {}
+            }
+        }
+        Err(cause)
+    }
+}
+
+/// What has been found out on the way to the primary.
+enum Step {
+    /// Where a sentinel says that it is.
+    Named(Address),
+    /// It was there.
+    Reached(MultiplexedConnection),
+}
+
+/// The connection to a primary, if it is one: a sentinel that has not heard of a failover yet still
+/// names the old one.
+async fn reach(
+    info: ConnectionInfo,
+    config: AsyncConnectionConfig,
+) -> RedisResult<MultiplexedConnection> {
+    let mut connection = connect(info, &config).await?;
+    let role: Vec<Value> = redis::cmd("ROLE").query_async(&mut connection).await?;
+    match role.as_slice() {
+        [Value::BulkString(role), ..] if role == b"master" => Ok(connection),
+        [Value::BulkString(_), ..] => {
             let kind = ErrorKind::Server(ServerErrorKind::MasterDown);
             Err((
                 kind,
@@ -68,24 +102,7 @@ impl Sentinels {
             )
                 .into())
         }
-    }
-
-    /// What the first sentinel says that knows it.
-    async fn locate(&self, config: &AsyncConnectionConfig) -> RedisResult<Address> {
-        let mut asked = JoinSet::new();
-        for sentinel in &self.infos {
-            asked.spawn(ask(sentinel.clone(), self.name.clone(), config.clone()));
-        }
-        let mut answer = Err((ErrorKind::EmptySentinelList, "there is no sentinel to ask").into());
-        while let Some(asked) = asked.join_next().await {
-            match asked {
-                Ok(Ok(address)) => return Ok(address),
-                Ok(Err(error)) => answer = Err(error),
-                // Its runtime is shut down.
-                Err(_) => {}
-            }
-        }
-        answer
+        _ => Err((ErrorKind::UnexpectedReturnType, "no role").into()),
     }
 }
 

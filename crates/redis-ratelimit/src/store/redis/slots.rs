@@ -182,7 +182,17 @@ impl Owners {
             }
         }
         self.suspects = open;
+        if lost > 0 {
+            self.forget_successors();
+        }
         lost
+    }
+
+    /// Of those whom no slot was served by last: nobody can be seen to take their place.
+    fn forget_successors(&mut self) {
+        let last: HashSet<_> = self.served.values().map(|(node, _)| node).collect();
+        self.successors
+            .retain(|(of, by)| last.contains(of) && last.contains(by));
     }
 
     /// A request of `asked_at` was answered by a node. True if another one has done so before, and
@@ -350,5 +360,23 @@ mod tests {
         assert_eq!(owners.replace(both()), 1);
         assert!(told(&mut owners, 107, 12), "and forth again");
         assert_eq!(owners.replace(after()), 1);
+    }
+
+    #[test]
+    fn what_is_known_of_successions_is_bounded_by_the_nodes_that_slots_were_last_served_by() {
+        let mut owners = Owners::default();
+        let told = |owners: &mut Owners, slot, port| owners.served(slot, &at(port), Instant::now());
+        told(&mut owners, 7, 1);
+        told(&mut owners, 8, 1);
+        for port in 2..1_000 {
+            assert!(told(&mut owners, 7, port), "by the next one");
+            assert_eq!(owners.replace(vec![served_by(0, 99, port)]), 1);
+            let known = owners.successors.len();
+            assert!(known <= 2, "{known} after {port}");
+        }
+        // Nobody asked for this one meanwhile.
+        assert!(told(&mut owners, 8, 999), "by the last one");
+        assert_eq!(owners.replace(vec![served_by(0, 99, 999)]), 1);
+        assert_eq!(owners.successors.len(), 0);
     }
 }

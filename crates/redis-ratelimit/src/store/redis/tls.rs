@@ -1,9 +1,13 @@
 //! Encrypted connections, by rustls.
 
-use redis::{Client, ConnectionAddr, ConnectionInfo, ErrorKind, RedisResult, TlsCertificates};
+use redis::{
+    Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, ErrorKind, RedisError, RedisResult,
+    TlsCertificates,
+};
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 
 /// Sees to it that rustls has an implementation of cryptography, if this needs one: the client
 /// takes that of the process. If the process has chosen one, that stays.
@@ -15,21 +19,59 @@ pub(super) fn prepare(info: &ConnectionInfo) {
     }
 }
 
-/// As `info`, with these authorities instead of the system's.
-pub(super) fn trusting(info: &ConnectionInfo, pem: &[u8]) -> RedisResult<ConnectionInfo> {
-    let mut found = CertificateDer::pem_slice_iter(pem).peekable();
-    // The client takes none as nobody who is to be trusted.
-    if found.peek().is_none() || found.any(|certificate| certificate.is_err()) {
-        return Err((
-            ErrorKind::InvalidClientConfig,
-            "it holds no certificates in PEM",
-        )
-            .into());
+/// Who is believed, and as whom a server is greeted. The system's authorities are, and as nobody,
+/// unless set.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Credentials {
+    roots: Option<Vec<u8>>,
+    client: Option<ClientTlsConfig>,
+}
+
+impl Credentials {
+    /// Believes these authorities instead.
+    pub(super) fn with_roots(&self, pem: &[u8]) -> RedisResult<Self> {
+        // The client takes none as nobody who is to be trusted.
+        certificates(pem)?;
+        Ok(Self {
+            roots: Some(pem.to_vec()),
+            client: self.client.clone(),
+        })
     }
-    let certificates = TlsCertificates {
-        client_tls: None,
-        root_cert: Some(pem.to_vec()),
-    };
-    let client = Client::build_with_tls(info.clone(), certificates)?;
-    Ok(client.get_connection_info().clone())
+
+    /// Greets with this certificate and those that lead to its authority.
+    pub(super) fn with_client(&self, certificate: &[u8], key: &[u8]) -> RedisResult<Self> {
+        let chain = certificates(certificate)?;
+        let private = PrivateKeyDer::from_pem_slice(key);
+        let private = private.map_err(|_| invalid("it holds no private key in PEM"))?;
+        // The client would find out when it connects.
+        CertifiedKey::from_der(chain, private, &ring::default_provider())
+            .map_err(|_| invalid("the private key is not that of the certificate"))?;
+        Ok(Self {
+            roots: self.roots.clone(),
+            client: Some(ClientTlsConfig {
+                client_cert: certificate.to_vec(),
+                client_key: key.to_vec(),
+            }),
+        })
+    }
+
+    /// The same server, with these credentials.
+    pub(super) fn apply(&self, info: &ConnectionInfo) -> RedisResult<ConnectionInfo> {
+        let certificates = TlsCertificates {
+            client_tls: self.client.clone(),
+            root_cert: self.roots.clone(),
+        };
+        let client = Client::build_with_tls(info.clone(), certificates)?;
+        Ok(client.get_connection_info().clone())
+    }
+}
+
+fn certificates(pem: &[u8]) -> RedisResult<Vec<CertificateDer<'static>>> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let found = found.ok().filter(|found| !found.is_empty());
+    found.ok_or_else(|| invalid("it holds no certificates in PEM"))
+}
+
+fn invalid(reason: &'static str) -> RedisError {
+    (ErrorKind::InvalidClientConfig, reason).into()
 }

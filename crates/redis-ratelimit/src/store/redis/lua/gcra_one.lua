@@ -2,28 +2,29 @@
 -- several checks need. A key of another type is an error of GET, before anything is written.
 --
 -- KEYS   1  as in gcra.lua
--- ARGV   1  interval between two units, µs
---        2  tolerance: burst * interval, µs
---        3  cost
--- Reply  {debt before it}
-local tolerance, debt, is_ahead = ARGV[2] + 0, 0, false
-local stored = redis.call('GET', KEYS[1])
+-- ARGV   1  tolerance: burst * interval, µs
+--        2  what the check adds to the debt: cost * interval, µs
+-- Reply  the debt before it
+local call, key = redis.call, KEYS[1]
+local tolerance, debt, is_ahead = ARGV[1] + 0, 0, false
+local stored = call('GET', key)
 if stored then
-  -- As in gcra.lua.
+  -- As in gcra.lua, but for a part of a µs in what is damaged: it gets lost where it is written.
   local at = tonumber(stored) or tonumber(string.match(stored, '^(%d+):%d+$')) or now
-  debt = math.floor(at - now)
+  debt = at - now
   if not (debt > 0) then
     debt = 0
   elseif debt > tolerance then
     debt, is_ahead = tolerance, true
   end
 end
-local after = debt + ARGV[1] * ARGV[3]
+local after = debt + ARGV[2]
 if after > tolerance then
   after = debt
 end
 if is_ahead or after > debt then
-  local ms = math.ceil(after / 1000)
-  redis.call('SET', KEYS[1], string.format('%d', now + after), 'PX', string.format('%d', ms))
+  -- Rounded up: what is behind the point is cut off.
+  local ms = string.format('%d', (after + 999) / 1000)
+  call('SET', key, string.format('%d', now + after), 'PX', ms)
 end
-return {debt}
+return debt

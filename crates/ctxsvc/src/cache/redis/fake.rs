@@ -1,0 +1,275 @@
+//! A server in the process: what the scripts do, step by step, and what a bad network does to it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::task::yield_now;
+use tokio::time::Instant;
+
+use super::format::{Stored, TOKEN};
+use super::name::Names;
+use super::wire::{Away, Bytes, Fill, Right, State, Wire};
+use crate::cache::marks::Marks;
+use crate::cache::remote::Clock;
+
+/// What is stored under each name, and until when.
+type Data = HashMap<Vec<u8>, (Vec<u8>, Instant)>;
+
+pub(super) struct Server {
+    start: Instant,
+    data: Mutex<Data>,
+    ears: Mutex<Vec<Arc<Ear>>>,
+    was_read: AtomicBool,
+}
+
+struct Ear {
+    names: Names,
+    marks: Arc<Marks>,
+    is_up: AtomicBool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Network {
+    Good,
+    /// It is known that there is no answer.
+    Closed,
+    LosesRequests,
+    LosesReplies,
+}
+
+/// A process's connection.
+pub(super) struct Process {
+    server: Arc<Server>,
+    ear: Arc<Ear>,
+    network: Mutex<Network>,
+}
+
+impl Server {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            start: Instant::now(),
+            data: Mutex::default(),
+            ears: Mutex::default(),
+            was_read: AtomicBool::new(false),
+        })
+    }
+
+    pub(super) fn connect(self: &Arc<Self>, names: Names, marks: Arc<Marks>) -> Arc<Process> {
+        let is_up = AtomicBool::new(true);
+        let ear = Arc::new(Ear {
+            names,
+            marks,
+            is_up,
+        });
+        self.ears.lock().expect("no panic").push(Arc::clone(&ear));
+        Arc::new(Process {
+            server: Arc::clone(self),
+            ear,
+            network: Mutex::new(Network::Good),
+        })
+    }
+
+    /// False if there was nothing to remove, and nobody was told.
+    pub(super) fn remove(&self, name: &[u8]) -> bool {
+        let is_removed = self.data.lock().expect("no panic").remove(name).is_some();
+        if is_removed {
+            self.tell(name);
+        }
+        is_removed
+    }
+
+    /// Whether somebody has asked for several keys.
+    pub(super) fn was_read(&self) -> bool {
+        self.was_read.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn names(&self) -> Vec<Vec<u8>> {
+        self.data
+            .lock()
+            .expect("no panic")
+            .keys()
+            .cloned()
+            .collect()
+    }
+
+    pub(super) fn change(&self, name: &[u8], change: impl FnOnce(&mut Vec<u8>)) {
+        let mut data = self.data.lock().expect("no panic");
+        change(&mut data.get_mut(name).expect("it is there").0);
+    }
+
+    fn get(&self, name: &[u8]) -> Vec<u8> {
+        let mut data = self.data.lock().expect("no panic");
+        data.retain(|_, (_, until)| Instant::now() < *until);
+        let stored = data.get(name).map(|(bytes, _)| bytes.clone());
+        stored.unwrap_or_default()
+    }
+
+    fn set(&self, name: &[u8], bytes: Vec<u8>, kept: Duration) {
+        let until = Instant::now() + kept;
+        let mut data = self.data.lock().expect("no panic");
+        data.insert(name.to_owned(), (bytes, until));
+        drop(data);
+        self.tell(name);
+    }
+
+    fn tell(&self, name: &[u8]) {
+        for ear in &*self.ears.lock().expect("no panic") {
+            if ear.is_up.load(Ordering::SeqCst)
+                && let Some(part) = ear.names.key_part(name)
+            {
+                ear.marks.changed(part);
+            }
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        let ms = self.start.elapsed().as_millis();
+        1_700_000_000_000 + u64::try_from(ms).expect("not that long")
+    }
+
+    fn acquire(&self, name: &[u8], right: Right) -> State {
+        let (now, stored) = (self.now_ms(), self.get(name));
+        let (mut held_until, mut old) = (0, &stored[..]);
+        if stored.first() == Some(&2) {
+            let until = stored[17..25].try_into().expect("8 bytes");
+            (held_until, old) = (u64::from_be_bytes(until), &stored[25..]);
+        }
+        let value = Stored::read(old).filter(|_| !right.unreadable);
+        if held_until > now {
+            let left = Duration::from_millis(held_until - now);
+            return State::Theirs { left };
+        }
+        if old == stored && value.is_some_and(|value| now < value.fresh_until) {
+            return State::Fresh(stored);
+        }
+        let old = value.map_or(Vec::new(), |_| old.to_vec());
+        let lasts = u64::try_from(right.lasts.as_millis()).expect("not that long");
+        let until = (now + lasts).to_be_bytes();
+        let held = [&[2], &right.token.to_be_bytes()[..], &until, &old].concat();
+        self.set(name, held, right.lasts.max(Duration::from_secs(60)));
+        State::Ours(old)
+    }
+
+    fn fill(&self, token: u128, fill: &Fill) -> bool {
+        let stored = self.get(&fill.name);
+        let held = [&[2], &token.to_be_bytes()[..]].concat();
+        if !stored.starts_with(&held) {
+            return false;
+        }
+        let old = stored[25..].to_vec();
+        if !fill.value.is_empty() {
+            self.set(&fill.name, fill.value.clone(), fill.kept);
+        } else if old.is_empty() {
+            let _ = self.remove(&fill.name);
+        } else {
+            self.set(&fill.name, old, Duration::from_secs(60));
+        }
+        true
+    }
+}
+
+impl Process {
+    pub(super) fn set(&self, network: Network) {
+        *self.network.lock().expect("no panic") = network;
+    }
+
+    pub(super) fn set_link(&self, is_up: bool) {
+        // In the order in which the real one does it.
+        if is_up {
+            self.ear.marks.all_changed();
+        }
+        self.ear.is_up.store(is_up, Ordering::SeqCst);
+        if !is_up {
+            self.ear.marks.all_changed();
+        }
+    }
+
+    async fn served<T>(&self, serve: impl FnOnce(&Server) -> T) -> Result<T, Away> {
+        yield_now().await;
+        let network = *self.network.lock().expect("no panic");
+        let lost = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            Err(Away::Unanswered)
+        };
+        match network {
+            Network::Closed => Err(Away::Unasked),
+            Network::LosesRequests => lost.await,
+            Network::LosesReplies => {
+                serve(&self.server);
+                lost.await
+            }
+            Network::Good => {
+                let answer = serve(&self.server);
+                yield_now().await;
+                Ok(answer)
+            }
+        }
+    }
+}
+
+fn clock(server: &Server) -> Clock {
+    let now = Instant::now();
+    Clock {
+        ms: server.now_ms(),
+        asked: now,
+        answered: now,
+    }
+}
+
+impl Wire for Process {
+    async fn acquire(&self, names: &[Vec<u8>], right: Right) -> Result<(Clock, Vec<State>), Away> {
+        self.served(|server| {
+            let states = names.iter().map(|name| server.acquire(name, right));
+            (clock(server), states.collect())
+        })
+        .await
+    }
+
+    async fn read(&self, names: &[Vec<u8>]) -> Result<(Clock, Bytes), Away> {
+        self.served(|server| {
+            server.was_read.store(true, Ordering::SeqCst);
+            let stored = names.iter().map(|name| Some(server.get(name)));
+            (clock(server), stored.collect())
+        })
+        .await
+    }
+
+    async fn fill(&self, token: u128, fills: &[Fill]) -> Result<Vec<bool>, Away> {
+        self.served(|server| fills.iter().map(|fill| server.fill(token, fill)).collect())
+            .await
+    }
+
+    async fn tokens(&self, names: &[Vec<u8>]) -> Result<Vec<Option<u128>>, Away> {
+        self.served(|server| {
+            let tokens = names.iter().map(|name| {
+                let stored = server.get(name);
+                let bytes = stored.get(TOKEN)?.try_into().ok()?;
+                Some(u128::from_be_bytes(bytes))
+            });
+            tokens.collect()
+        })
+        .await
+    }
+
+    async fn remove(&self, names: &[Vec<u8>]) -> Result<(), Away> {
+        let remove = |server: &Server, name: &Vec<u8>| {
+            server.set(name, Vec::new(), Duration::from_secs(1));
+            server.remove(name);
+        };
+        self.served(|server| names.iter().for_each(|name| remove(server, name)))
+            .await
+    }
+
+    fn is_heard(&self) -> bool {
+        self.ear.is_up.load(Ordering::SeqCst)
+    }
+
+    fn listen(&self) {}
+
+    async fn heard(&self) -> bool {
+        yield_now().await;
+        self.is_heard()
+    }
+}

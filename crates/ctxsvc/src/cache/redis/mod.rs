@@ -1,0 +1,208 @@
+//! The level in Redis.
+
+mod codec;
+mod counts;
+#[cfg(test)]
+mod fake;
+mod format;
+mod level;
+mod line;
+mod link;
+mod name;
+mod repairs;
+mod script;
+mod server;
+#[cfg(test)]
+mod tests;
+mod values;
+mod wire;
+
+use std::fmt::{self, Display};
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::io::tcp::TcpSettings;
+use redis::{Client, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisError};
+use thiserror::Error;
+
+use self::level::{Level, Terms};
+use self::line::Line;
+use self::link::Link;
+use self::name::Names;
+use self::server::Server;
+use super::builder::{CachedBuilder, MakeRemote};
+use super::marks::Marks;
+use super::policy::{FOR_EVER, Policy};
+use super::{Load, loader};
+
+#[cfg(feature = "json")]
+pub use self::codec::Json;
+pub use self::codec::{Codec, CodecError};
+
+/// On top of the load timeout: what is loaded has to be written, too.
+const LEASE_MARGIN: Duration = Duration::from_secs(1);
+
+/// A level in Redis 6.2 or newer, or in Valkey, that processes share: what one has loaded others
+/// need not, and each hears of what another one writes.
+///
+/// It is a help and never a hindrance: a Redis that is slow, away or wrong costs the
+/// [budget](Self::budget) once, and is then left alone until it answers in time again. No call fails
+/// because of it.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use ctxsvc::{Ctx, Load};
+/// # struct Users;
+/// # impl Load for Users {
+/// #     type Key = u32;
+/// #     type Value = String;
+/// #     type Error = std::io::Error;
+/// #     async fn load(&self, _ctx: &Ctx, id: &u32) -> std::io::Result<Option<String>> {
+/// #         Ok(Some(format!("user {id}")))
+/// #     }
+/// # }
+/// # #[cfg(feature = "json")]
+/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use ctxsvc::{Cached, Json, Redis};
+///
+/// let redis = Redis::open("redis://127.0.0.1:6379")?.prefix("shop").schema(3);
+/// let users = Cached::builder("users", Users).redis(redis, Json).build();
+/// # drop(users);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use = "settings do nothing until they are given to `CachedBuilder::redis`"]
+pub struct Redis {
+    info: ConnectionInfo,
+    prefix: String,
+    schema: u32,
+    budget: Duration,
+    lease_wait: Option<Duration>,
+    unlinked_ttl: Duration,
+}
+
+/// A URL that names no Redis.
+#[derive(Debug, Error)]
+#[error("this is no URL of a Redis: use redis://[user:password@]host[:port][/db]")]
+pub struct RedisUrlError(#[source] RedisError);
+
+impl Redis {
+    /// A level at `redis://[user:password@]host[:port][/db]`. It connects when it is first used.
+    ///
+    /// # Errors
+    ///
+    /// A [`RedisUrlError`].
+    pub fn open(url: &str) -> Result<Self, RedisUrlError> {
+        // Without the delay for small packets: an answer is awaited for each.
+        let tcp = TcpSettings::default().set_nodelay(true);
+        let info = url.into_connection_info().map_err(RedisUrlError)?;
+        let info = info.set_tcp_settings(tcp);
+        // It fails if this build can't connect to such an address.
+        Client::open(info.clone()).map_err(RedisUrlError)?;
+        Ok(Self {
+            info,
+            prefix: "ctxsvc".to_owned(),
+            schema: 0,
+            budget: Duration::from_millis(50),
+            lease_wait: None,
+            unlinked_ttl: Duration::from_secs(1),
+        })
+    }
+
+    /// What all its keys in Redis begin with, before the name of the cache: `ctxsvc` unless set.
+    /// Services that share a Redis have different ones.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// The version of what values look like: 0 unless set. Raise it by one when a type changes in a
+    /// way that makes a codec read old bytes as something else. While processes of both run side by
+    /// side, each has values of its own, and hears of what the other one writes.
+    pub fn schema(mut self, schema: u32) -> Self {
+        self.schema = schema;
+        self
+    }
+
+    /// How long Redis may take for an answer: 50 ms unless set. Then the repository is asked.
+    pub fn budget(mut self, budget: Duration) -> Self {
+        self.budget = budget;
+        self
+    }
+
+    /// How long another process that loads a key is waited for, before this one does it too: as
+    /// long as the load timeout unless set.
+    pub fn lease_wait(mut self, wait: Duration) -> Self {
+        self.lease_wait = Some(wait);
+        self
+    }
+
+    /// How long a value in memory is fresh while the link over which Redis tells of changes is
+    /// down: a second unless set.
+    pub fn unlinked_ttl(mut self, ttl: Duration) -> Self {
+        self.unlinked_ttl = ttl;
+        self
+    }
+
+    fn level<L, C>(self, codec: C) -> Box<MakeRemote<L>>
+    where
+        L: Load<Key: Display>,
+        C: Codec<L::Value>,
+    {
+        Box::new(move |cache, policy| self.made::<L, C>(codec, cache, policy))
+    }
+
+    fn made<L, C>(self, codec: C, cache: &str, policy: &Policy) -> Arc<loader::RemoteOf<L>>
+    where
+        L: Load<Key: Display>,
+        C: Codec<L::Value>,
+    {
+        let (load_timeout, most) = (policy.load_timeout.min(FOR_EVER), policy.most(true));
+        let names = Names::new(&self.prefix, cache, self.schema);
+        let marks = Arc::new(Marks::new());
+        let open = |info| Client::open(info).expect("`open` has checked it");
+        let resp3 = self.info.redis_settings().clone();
+        let resp3 = resp3.set_protocol(ProtocolVersion::RESP3);
+        let resp3 = self.info.clone().set_redis_settings(resp3);
+        let commands = Line::new(open(self.info), self.budget);
+        let changes = Link::new(open(resp3), names.clone(), Arc::clone(&marks), self.budget);
+        let terms = Terms {
+            schema: self.schema,
+            lease: load_timeout + LEASE_MARGIN,
+            lease_wait: self.lease_wait.unwrap_or(load_timeout).min(FOR_EVER),
+            budget: self.budget,
+            unheard_for: self.unlinked_ttl,
+            longest_kept: most.max(policy.most(false)) + policy.stale_for.min(FOR_EVER),
+        };
+        let server = Arc::new(Server::new(commands, changes));
+        Arc::new(Level::<L::Key, L::Value, C, Server>::new(
+            server, marks, names, codec, terms,
+        ))
+    }
+}
+
+impl<L: Load<Key: Display>> CachedBuilder<L> {
+    /// Puts a level in Redis between the memory and the repository.
+    ///
+    /// A key is known there by what it displays as: keys that differ have to display as different
+    /// texts.
+    pub fn redis(self, redis: Redis, codec: impl Codec<L::Value>) -> Self {
+        self.remote(redis.level::<L, _>(codec))
+    }
+}
+
+// Not derived: the URL may have a password in it.
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis")
+            .field("addr", &self.info.addr().to_string())
+            .field("prefix", &self.prefix)
+            .field("schema", &self.schema)
+            .field("budget", &self.budget)
+            .field("lease_wait", &self.lease_wait)
+            .field("unlinked_ttl", &self.unlinked_ttl)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,53 @@
+//! The scripts, and how they are called.
+
+use redis::Cmd;
+
+/// A script as it is known to the server.
+pub(crate) struct Script {
+    /// The SHA-1 of the source, by which the server calls it. A test holds them together.
+    pub(crate) sha: &'static str,
+    pub(crate) source: &'static str,
+}
+
+pub(crate) static ACQUIRE: Script = Script {
+    sha: "7daff03e47e42e51a3792d1e027154b16683bee7",
+    source: include_str!("lua/acquire.lua"),
+};
+
+pub(crate) static FILL: Script = Script {
+    sha: "5f3a9d20802c3bceff8867218a19b05f6b2e71b8",
+    source: include_str!("lua/fill.lua"),
+};
+
+/// A script with its keys and arguments.
+pub(crate) struct Call {
+    script: &'static Script,
+    /// For a server that knows the script.
+    pub(crate) by_sha: Cmd,
+}
+
+impl Call {
+    pub(crate) fn new<'a>(
+        script: &'static Script,
+        names: impl ExactSizeIterator<Item = &'a [u8]>,
+    ) -> Self {
+        let mut by_sha = redis::cmd("EVALSHA");
+        by_sha.arg(script.sha).arg(names.len());
+        for name in names {
+            by_sha.arg(name);
+        }
+        Self { script, by_sha }
+    }
+
+    /// The command for a server that does not know the script yet.
+    pub(crate) fn by_source(&self) -> Cmd {
+        let mut command = redis::cmd("EVAL");
+        command.arg(self.script.source);
+        for arg in self.by_sha.args_iter().skip(2) {
+            if let redis::Arg::Simple(arg) = arg {
+                command.arg(arg);
+            }
+        }
+        command
+    }
+}

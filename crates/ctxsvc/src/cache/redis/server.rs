@@ -1,0 +1,173 @@
+//! Redis itself.
+
+use std::time::Duration;
+
+use redis::{Cmd, Value};
+use tokio::time::Instant;
+
+use super::line::{Failed, Line};
+use super::link::Link;
+use super::script::{ACQUIRE, Call, FILL};
+use super::wire::{Away, Bytes, Fill, Right, State, Wire};
+use crate::cache::remote::Clock;
+
+pub(super) struct Server {
+    commands: Line,
+    changes: Link,
+}
+
+impl Server {
+    pub(super) fn new(commands: Line, changes: Link) -> Self {
+        Self { commands, changes }
+    }
+
+    async fn command(&self, command: &Cmd) -> Result<Value, Away> {
+        self.commands.ask(command).await.map_err(away)
+    }
+
+    async fn call(&self, call: &Call) -> Result<Vec<Value>, Away> {
+        let answer = match self.commands.ask(&call.by_sha).await {
+            Ok(answer) => answer,
+            Err(Failed::UnknownScript) => self.command(&call.by_source()).await?,
+            Err(failed) => return Err(away(failed)),
+        };
+        match answer {
+            Value::Array(values) => Ok(values),
+            _ => Err(Away::Unanswered),
+        }
+    }
+}
+
+impl Wire for Server {
+    async fn acquire(&self, names: &[Vec<u8>], right: Right) -> Result<(Clock, Vec<State>), Away> {
+        let mut call = Call::new(&ACQUIRE, names.iter().map(Vec::as_slice));
+        call.by_sha.arg(&right.token.to_be_bytes()[..]);
+        call.by_sha.arg(ms(right.lasts));
+        call.by_sha.arg(u8::from(right.unreadable));
+        let asked = Instant::now();
+        let reply = self.call(&call).await?;
+        let mut values = reply.into_iter();
+        let clock = clock(values.next(), asked).ok_or(Away::Unanswered)?;
+        let states = names.iter().map(|_| state(values.next()?, values.next()?));
+        let states = states.collect::<Option<_>>().ok_or(Away::Unanswered)?;
+        Ok((clock, states))
+    }
+
+    async fn read(&self, names: &[Vec<u8>]) -> Result<(Clock, Bytes), Away> {
+        let mut both = redis::pipe();
+        both.cmd("TIME").cmd("MGET").arg(names);
+        let asked = Instant::now();
+        let replies = self.commands.ask_all(&both).await;
+        let replies = replies.map_err(away)?;
+        let Ok([Value::Array(time), Value::Array(stored)]) = <[Value; 2]>::try_from(replies) else {
+            return Err(Away::Unanswered);
+        };
+        let [Some(seconds), Some(us)] = [number(time.first()), number(time.get(1))] else {
+            return Err(Away::Unanswered);
+        };
+        let clock = Clock {
+            ms: seconds * 1_000 + us / 1_000,
+            asked,
+            answered: Instant::now(),
+        };
+        let stored = stored.into_iter().map(|value| match value {
+            Value::BulkString(bytes) => Some(bytes),
+            _ => None,
+        });
+        Ok((clock, stored.collect()))
+    }
+
+    async fn fill(&self, token: u128, fills: &[Fill]) -> Result<Vec<bool>, Away> {
+        let mut call = Call::new(&FILL, fills.iter().map(|fill| &fill.name[..]));
+        call.by_sha.arg(&token.to_be_bytes()[..]);
+        for fill in fills {
+            call.by_sha.arg(&fill.value[..]).arg(ms(fill.kept));
+        }
+        let reply = self.call(&call).await?;
+        Ok(reply
+            .into_iter()
+            .map(|held| held == Value::Int(1))
+            .collect())
+    }
+
+    async fn tokens(&self, names: &[Vec<u8>]) -> Result<Vec<Option<u128>>, Away> {
+        let mut all = redis::pipe();
+        for name in names {
+            let range = super::format::TOKEN;
+            all.cmd("GETRANGE")
+                .arg(name)
+                .arg(range.start)
+                .arg(range.end - 1);
+        }
+        let replies = self.commands.ask_all(&all).await.map_err(away)?;
+        let tokens = replies.into_iter().map(|value| match value {
+            Value::BulkString(bytes) => bytes.try_into().ok().map(u128::from_be_bytes),
+            _ => None,
+        });
+        Ok(tokens.collect())
+    }
+
+    async fn remove(&self, names: &[Vec<u8>]) -> Result<(), Away> {
+        // To delete what is not there would tell nobody.
+        let mut all = redis::pipe();
+        for name in names {
+            all.cmd("SET").arg(name).arg("").arg("PX").arg(1_000);
+        }
+        all.cmd("DEL").arg(names);
+        let removed = self.commands.ask_all(&all).await;
+        removed.map(drop).map_err(away)
+    }
+
+    fn is_heard(&self) -> bool {
+        self.changes.is_up()
+    }
+
+    fn listen(&self) {
+        self.changes.start();
+    }
+
+    async fn heard(&self) -> bool {
+        self.changes.heard().await
+    }
+}
+
+fn away(failed: Failed) -> Away {
+    match failed {
+        Failed::Away(away) => away,
+        Failed::UnknownScript => Away::Unanswered,
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn clock(now: Option<Value>, asked: Instant) -> Option<Clock> {
+    let Value::Int(ms) = now? else { return None };
+    Some(Clock {
+        ms: u64::try_from(ms).ok()?,
+        asked,
+        answered: Instant::now(),
+    })
+}
+
+fn state(left: Value, bytes: Value) -> Option<State> {
+    let (Value::Int(left), Value::BulkString(bytes)) = (left, bytes) else {
+        return None;
+    };
+    Some(match left {
+        -1 => State::Fresh(bytes),
+        0 => State::Ours(bytes),
+        _ => State::Theirs {
+            left: Duration::from_millis(u64::try_from(left).ok()?),
+        },
+    })
+}
+
+fn number(value: Option<&Value>) -> Option<u64> {
+    match value? {
+        Value::BulkString(digits) => std::str::from_utf8(digits).ok()?.parse().ok(),
+        Value::Int(number) => u64::try_from(*number).ok(),
+        _ => None,
+    }
+}

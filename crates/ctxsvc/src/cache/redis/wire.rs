@@ -1,0 +1,81 @@
+//! What is asked of Redis, in bytes.
+
+use std::time::Duration;
+
+use crate::cache::remote::Clock;
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Away {
+    /// It was not asked.
+    Unasked,
+    /// None has come in time, or one that says that it does not work. What was asked for may be
+    /// done all the same, or will be.
+    Unanswered,
+}
+
+/// What there is of each name.
+pub(super) type Bytes = Vec<Option<Vec<u8>>>;
+
+/// A right to load, as it is known to Redis.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Right {
+    pub(super) token: u128,
+    pub(super) lasts: Duration,
+    /// What is there can't be read.
+    pub(super) unreadable: bool,
+}
+
+/// The state of a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum State {
+    Fresh(Vec<u8>),
+    /// The right is ours. There may be an old value behind it.
+    Ours(Vec<u8>),
+    Theirs {
+        left: Duration,
+    },
+}
+
+pub(super) struct Fill {
+    pub(super) name: Vec<u8>,
+    /// Empty to give the right back.
+    pub(super) value: Vec<u8>,
+    pub(super) kept: Duration,
+}
+
+/// The server, or what stands for it in a test. Each call takes a budget of time at the most, and
+/// none at all while it is known that there is no answer.
+pub(super) trait Wire: Send + Sync + 'static {
+    fn acquire(
+        &self,
+        names: &[Vec<u8>],
+        right: Right,
+    ) -> impl Future<Output = Result<(Clock, Vec<State>), Away>> + Send;
+
+    fn read(&self, names: &[Vec<u8>]) -> impl Future<Output = Result<(Clock, Bytes), Away>> + Send;
+
+    /// For each whether the right still held.
+    fn fill(
+        &self,
+        token: u128,
+        fills: &[Fill],
+    ) -> impl Future<Output = Result<Vec<bool>, Away>> + Send;
+
+    /// The tokens of what is there.
+    fn tokens(
+        &self,
+        names: &[Vec<u8>],
+    ) -> impl Future<Output = Result<Vec<Option<u128>>, Away>> + Send;
+
+    fn remove(&self, names: &[Vec<u8>]) -> impl Future<Output = Result<(), Away>> + Send;
+
+    /// Whether changes of keys are heard of.
+    fn is_heard(&self) -> bool;
+
+    /// Begins to listen, unless it does already.
+    fn listen(&self);
+
+    /// Waits until it was heard of all changes so far. False if that can't be.
+    fn heard(&self) -> impl Future<Output = bool> + Send;
+}

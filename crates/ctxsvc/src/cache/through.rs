@@ -1,0 +1,136 @@
+//! Flights through a level that processes share.
+
+use tokio::time::Instant;
+
+use super::loader::{AnswerOf, Landing, Outcome, RemoteOf, Shared};
+use super::remote::{Asked, Lease, Loaded, Since, Told};
+use super::{Load, Source};
+use crate::Ctx;
+
+/// A flight that loads, since when, and its right to tell what it brings.
+struct Loading<'a, L: Load> {
+    landing: &'a Landing<L>,
+    since: Since,
+    lease: Option<Lease>,
+}
+
+/// What the repository has said.
+type Origin<L> = Outcome<L, Option<<L as Load>::Value>>;
+
+impl<L: Load> Shared<L> {
+    pub(super) async fn through(&self, remote: &RemoteOf<L>, ctx: &Ctx, landing: &Landing<L>) {
+        let asked = remote.ask(&landing.key).await;
+        if let Some(loading) = self.found_or_loading(remote, landing, asked) {
+            let loaded = self.origin(ctx, &landing.key).await;
+            self.bring(remote, vec![(loading, loaded)]).await;
+        }
+    }
+
+    pub(super) async fn through_many(
+        &self,
+        remote: &RemoteOf<L>,
+        ctx: &Ctx,
+        landings: &[Landing<L>],
+    ) {
+        let keys: Vec<_> = landings.iter().map(|it| it.key.clone()).collect();
+        let asked = landings.iter().zip(remote.ask_many(&keys).await);
+        let loading = asked.filter_map(|(it, asked)| self.found_or_loading(remote, it, asked));
+        let loading: Vec<_> = loading.collect();
+        if loading.is_empty() {
+            return;
+        }
+        let keys: Vec<_> = loading.iter().map(|it| it.landing.key.clone()).collect();
+        let loaded = self.origin_many(ctx, &keys).await;
+        self.bring(remote, loading.into_iter().zip(loaded).collect())
+            .await;
+    }
+
+    fn found_or_loading<'a>(
+        &self,
+        remote: &RemoteOf<L>,
+        landing: &'a Landing<L>,
+        asked: Asked<L::Value>,
+    ) -> Option<Loading<'a, L>> {
+        match asked {
+            Asked::Found(mut answer) => {
+                let most = self.policy.most(answer.value.is_some());
+                answer.limit(Instant::now() + most);
+                if remote.is_unheard() {
+                    answer.limit(answer.since.at + remote.unheard_for());
+                }
+                landing.land_known(answer, Source::Redis);
+                None
+            }
+            Asked::Load(since, lease) => {
+                landing.flight.reads(since);
+                Some(Loading {
+                    landing,
+                    since,
+                    lease,
+                })
+            }
+        }
+    }
+
+    /// Tells what was loaded, and lands.
+    async fn bring(&self, remote: &RemoteOf<L>, loaded: Vec<(Loading<'_, L>, Origin<L>)>) {
+        let (mut brought, mut leased, mut told) = (Vec::new(), Vec::new(), Vec::new());
+        for (loading, loaded) in loaded {
+            let Loading {
+                landing,
+                since,
+                lease,
+            } = loading;
+            let brings = match loaded {
+                Ok(value) => Ok(self.answer(value, since)),
+                Err(error) => {
+                    let behind = lease.as_ref();
+                    let behind = behind.and_then(|it| remote.behind(&landing.key, since, it));
+                    Err((error, behind))
+                }
+            };
+            if let Some(lease) = lease {
+                told.push(Loaded {
+                    key: &landing.key,
+                    lease,
+                    answer: brings.as_ref().ok().cloned(),
+                });
+                leased.push((landing, brings));
+            } else {
+                brought.push((landing, brings, Told::Unknown));
+            }
+        }
+        if !told.is_empty() {
+            let told = remote.tell(told).await;
+            let leased = leased.into_iter().zip(told);
+            brought.extend(leased.map(|((landing, brings), told)| (landing, brings, told)));
+        }
+        for (landing, brings, told) in brought {
+            match brings {
+                Ok(answer) => land_told(remote, landing, answer, told),
+                Err((error, behind)) => landing.land_failed(error, behind),
+            }
+        }
+    }
+}
+
+fn land_told<L: Load>(
+    remote: &RemoteOf<L>,
+    landing: &Landing<L>,
+    mut answer: AnswerOf<L>,
+    told: Told,
+) {
+    let is_kept = match told {
+        Told::Overtaken => return landing.pass_on(answer),
+        Told::Kept(mark) => {
+            answer.since.mark = mark;
+            true
+        }
+        Told::Unknown => false,
+    };
+    // What is not there is not told of when it changes.
+    if !is_kept || remote.is_unheard() {
+        answer.limit(answer.since.at + remote.unheard_for());
+    }
+    landing.land_known(answer, Source::Origin);
+}

@@ -1,0 +1,39 @@
+//! The end of a context among the errors of sqlx.
+
+use std::error::Error;
+use std::io;
+
+use crate::Done;
+
+impl Done {
+    /// The end of a context, if that is what an error comes from: of [`Ctx::on`](crate::Ctx::on),
+    /// say, which has to return an error of sqlx.
+    #[must_use]
+    pub fn find<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            // What an `io::Error` was made of is not among its sources.
+            let made_of = error
+                .downcast_ref::<io::Error>()
+                .and_then(io::Error::get_ref);
+            if let Some(made_of) = made_of {
+                return Self::find(made_of);
+            }
+            if let Some(done) = error.downcast_ref() {
+                return Some(done);
+            }
+            next = error.source();
+        }
+        None
+    }
+}
+
+/// As sqlx says it.
+pub(super) fn over(done: Done) -> sqlx::Error {
+    let kind = if done.is_timeout() {
+        io::ErrorKind::TimedOut
+    } else {
+        io::ErrorKind::ConnectionAborted
+    };
+    sqlx::Error::Io(io::Error::new(kind, done))
+}

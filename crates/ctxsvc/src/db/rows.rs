@@ -1,0 +1,116 @@
+//! The answer to a query, while it comes.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::TryStreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::Stream;
+use sqlx::{Database, Either, Error, Execute, Executor};
+use tokio::sync::mpsc;
+
+use super::lease::{Guarded, Lease};
+use crate::Ctx;
+
+/// A row, or how many were changed.
+pub(super) type Step<DB> = Either<<DB as Database>::QueryResult, <DB as Database>::Row>;
+
+/// All that comes of a query, for as long as somebody takes it. When it is over, the connection is
+/// at rest again.
+pub(super) async fn pass_on<'q, DB, E>(
+    ctx: &Ctx,
+    lease: &mut Lease<DB>,
+    query: E,
+    to: mpsc::Sender<Step<DB>>,
+) -> Result<(), Error>
+where
+    DB: Guarded,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    E: Execute<'q, DB> + 'q,
+{
+    let asked = async {
+        let mut steps = lease.ask().fetch_many(query);
+        while let Some(step) = steps.try_next().await? {
+            // Whoever does not listen any more has dropped this too.
+            let _ = to.send(step).await;
+        }
+        Ok(())
+    };
+    let answer = ctx.run(asked).await;
+    lease.told(answer)
+}
+
+/// The first row, when all of them have come: a connection with rows under way is not at rest.
+pub(super) async fn first_row<'q, DB, E>(
+    ctx: &Ctx,
+    lease: &mut Lease<DB>,
+    query: E,
+) -> Result<Option<DB::Row>, Error>
+where
+    DB: Guarded,
+    for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
+    E: Execute<'q, DB> + 'q,
+{
+    let asked = async {
+        let (mut steps, mut first) = (lease.ask().fetch_many(query), None);
+        while let Some(step) = steps.try_next().await? {
+            if let (None, Either::Right(row)) = (&first, step) {
+                first = Some(row);
+            }
+        }
+        Ok(first)
+    };
+    let answer = ctx.run(asked).await;
+    lease.told(answer)
+}
+
+/// The stream of what a future passes on.
+pub(super) struct Rows<'a, T> {
+    /// `None` when it is over.
+    source: Option<BoxFuture<'a, Result<(), Error>>>,
+    passed: mpsc::Receiver<T>,
+}
+
+impl<'a, T> Rows<'a, T> {
+    pub(super) fn of<F>(source: impl FnOnce(mpsc::Sender<T>) -> F) -> Self
+    where
+        F: Future<Output = Result<(), Error>> + Send + 'a,
+    {
+        let (sender, passed) = mpsc::channel(1);
+        let source = Some(Box::pin(source(sender)) as _);
+        Self { source, passed }
+    }
+}
+
+impl<T> Stream for Rows<'_, T> {
+    type Item = Result<T, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if let Ok(passed) = this.passed.try_recv() {
+            return Poll::Ready(Some(Ok(passed)));
+        }
+        if let Some(source) = &mut this.source
+            && let Poll::Ready(end) = source.as_mut().poll(cx)
+        {
+            this.source = None;
+            if let Err(error) = end {
+                return Poll::Ready(Some(Err(error)));
+            }
+        }
+        match (this.passed.try_recv(), &this.source) {
+            (Ok(passed), _) => Poll::Ready(Some(Ok(passed))),
+            (Err(_), Some(_)) => Poll::Pending,
+            (Err(_), None) => Poll::Ready(None),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Rows<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rows")
+            .field("is_over", &self.source.is_none())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,140 @@
+//! Processes, which are killed.
+
+use std::io::{BufRead, BufReader, Read, Write, stdin, stdout};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use ctxsvc::{Cached, Ctx, Json, Redis as Level};
+use redis::AsyncCommands;
+use testkit::Redis;
+
+use crate::repository::Repository;
+use crate::{PATIENCE, SLACK};
+
+/// Where the server is, for a process.
+const SERVER: &str = "CTXSVC_PROCESS_SERVER";
+const NAME: &str = "processes::a_hot_key_that_expires_is_loaded_once_by_four_processes";
+
+const TTL: Duration = Duration::from_millis(300);
+const LOAD: Duration = Duration::from_millis(100);
+const LOAD_TIMEOUT: Duration = Duration::from_secs(1);
+
+struct Process {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Process {
+    fn start(server: &Redis) -> Self {
+        let program = std::env::current_exe().expect("it runs");
+        let mut child = Command::new(program)
+            .args([NAME, "--exact", "--ignored", "--nocapture"])
+            .env(SERVER, server.url())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it has started once");
+        let input = child.stdin.take().expect("it is piped");
+        let output = BufReader::new(child.stdout.take().expect("it is piped"));
+        Self {
+            child,
+            input,
+            output,
+        }
+    }
+
+    fn ask(&mut self) {
+        writeln!(self.input, "get").expect("it listens");
+    }
+
+    fn answer(&mut self) -> String {
+        for line in self.output.by_ref().lines() {
+            if let Some(answer) = line.expect("text").strip_prefix('@') {
+                return answer.to_owned();
+            }
+        }
+        panic!("it has ended");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Counts its loads in Redis.
+fn serve(url: &str) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let client = redis::Client::open(url).expect("a URL");
+    let connection = runtime.block_on(client.get_multiplexed_async_connection());
+    let connection = connection.expect("the server answers");
+    let repository = Repository::new(move |_key, _nth| {
+        let mut connection = connection.clone();
+        async move {
+            let nth: u64 = connection.incr("loads", 1).await.expect("an answer");
+            tokio::time::sleep(LOAD).await;
+            Ok(Some(nth))
+        }
+    });
+    let level = Level::open(url).expect("a URL").budget(PATIENCE);
+    let hot = Cached::builder("hot", repository)
+        .ttl(TTL)
+        .load_timeout(LOAD_TIMEOUT)
+        .redis(level, Json)
+        .build();
+    println!();
+    for line in stdin().lock().lines() {
+        assert_eq!(line.expect("text"), "get");
+        let hit = runtime.block_on(hot.get(&Ctx::root(), &1));
+        let value = *hit.expect("loaded").expect("it exists");
+        writeln!(stdout().lock(), "@{value}").expect("somebody listens");
+    }
+}
+
+fn loads(server: &Redis) -> u64 {
+    let client = redis::Client::open(server.url()).expect("a URL");
+    let mut connection = client.get_connection().expect("the server answers");
+    redis::Commands::get(&mut connection, "loads").unwrap_or(0)
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_hot_key_that_expires_is_loaded_once_by_four_processes() {
+    if let Ok(url) = std::env::var(SERVER) {
+        return serve(&url);
+    }
+    let server = Redis::start(&[]).expect("a server");
+    let mut processes: Vec<_> = (0..4).map(|_| Process::start(&server)).collect();
+    for round in 1..=10 {
+        processes.iter_mut().for_each(Process::ask);
+        let answers: Vec<_> = processes.iter_mut().map(Process::answer).collect();
+        assert_eq!(answers, vec![round.to_string(); 4]);
+        assert_eq!(loads(&server), round);
+        std::thread::sleep(TTL);
+    }
+}
+
+#[test]
+#[ignore = "needs redis-server"]
+fn a_process_that_is_killed_while_it_loads_holds_others_up_for_no_longer_than_said() {
+    let server = Redis::start(&[]).expect("a server");
+    let mut processes: Vec<_> = (0..2).map(|_| Process::start(&server)).collect();
+    processes[0].ask();
+    while loads(&server) == 0 {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    processes[0].child.kill().expect("it runs");
+    let started = Instant::now();
+    processes[1].ask();
+    assert_eq!(processes[1].answer(), "2");
+    let took = started.elapsed();
+    println!("an answer after {took:?}");
+    assert!(took < LOAD_TIMEOUT + LOAD + SLACK, "{took:?}");
+}
