@@ -49,10 +49,12 @@ chapters! {
     middleware_chain_from_go: "src/middleware-chain/from-go.md",
     elastic_pool_sizing: "src/elastic-pool/sizing.md",
     elastic_pool_tasks: "src/elastic-pool/tasks.md",
+    elastic_pool_overload: "src/elastic-pool/overload.md",
     elastic_pool_shutdown: "src/elastic-pool/shutdown.md",
     elastic_pool_observing: "src/elastic-pool/observing.md",
     elastic_pool_failure: "src/elastic-pool/failure.md",
     elastic_pool_from_go: "src/elastic-pool/from-go.md",
+    elastic_pool_suites: "src/elastic-pool/suites.md",
     work_tests: "src/work/tests.md",
     work_benchmarks: "src/work/benchmarks.md",
 }

@@ -226,12 +226,12 @@ pub enum StartError {
         /// What is wrong with it.
         source: Fault,
     },
-    /// There is no Redis for users at the URL.
-    #[error("can't share users in Redis")]
-    RedisUrl(#[from] ctxsvc::RedisUrlError),
     /// The system refuses a thread.
     #[error("can't start the pools")]
     Pools(#[from] elastic_pool::BuildError),
+    /// There is no Redis for users at the URL.
+    #[error("can't share users in Redis")]
+    RedisUrl(#[from] ctxsvc::RedisUrlError),
     /// The members do not fit together.
     #[error("can't put the chain together")]
     Chain(#[from] middleware_chain::BuildError),

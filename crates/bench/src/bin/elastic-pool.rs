@@ -296,11 +296,13 @@ struct Sum {
 
 impl Observer for Sum {
     fn job_started(&self, wait: Duration) {
+        // ORDERING: Relaxed, here and below. Sums that guard nothing.
         let nanos = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
         self.nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 
     fn job_ended(&self, _: Ending, _: Option<Duration>) {
+        // ORDERING: Relaxed, as above.
         self.jobs.fetch_add(1, Ordering::Relaxed);
     }
 }

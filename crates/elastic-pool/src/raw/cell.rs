@@ -191,6 +191,7 @@ where
             if is_known {
                 return Poll::Pending;
             }
+            // ORDERING: Acquire, as above.
             let before = self.state.fetch_and(!WAITER, Ordering::Acquire);
             has_ended = before & ENDED != 0;
         }
