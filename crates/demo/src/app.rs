@@ -48,12 +48,12 @@ impl App {
     ///
     /// A [`StartError`] that says what to change.
     pub async fn start(args: &Args) -> Result<Self, StartError> {
+        // Before all who have figures for it.
+        let metrics = telemetry::metrics();
         let (store, store_name) = open_store(args).await?;
         let quotas = quotas::layer(args).await?;
         let store = Arc::new(remembered(store, store_name, args)?);
         let last_error = LastError::default();
-        // The chain and the pools describe their metrics: to the recorder, which has to be there.
-        let metrics = telemetry::metrics();
         let pools = Pools::start()?;
         let server = Server::new(Limits::default());
         let log = telemetry::access_log(args.log);

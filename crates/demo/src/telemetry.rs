@@ -91,6 +91,12 @@ pub fn metrics() -> PrometheusHandle {
                 })
                 .and_then(|it| {
                     it.set_buckets_for_metric(
+                        Matcher::Full("cache.load.duration".to_owned()),
+                        &BUCKETS_SECS,
+                    )
+                })
+                .and_then(|it| {
+                    it.set_buckets_for_metric(
                         Matcher::Prefix("pool_job_".to_owned()),
                         &BUCKETS_SECS,
                     )

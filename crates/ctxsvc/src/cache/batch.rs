@@ -40,6 +40,7 @@ impl<L: Load> Cached<L> {
             }
             let (stale, patience) = match self.look(key, now) {
                 Seen::Answer(answer) => {
+                    self.shared.meter.answered(&answer, Source::Memory);
                     found.extend(answer?.map(|hit| (key.clone(), hit)));
                     continue;
                 }
@@ -47,8 +48,11 @@ impl<L: Load> Cached<L> {
             };
             let flight = match self.join(key, now) {
                 Joined::Known(answer) => {
-                    let hit = hit(&answer, Source::Memory);
-                    found.extend(hit.map(|hit| (key.clone(), hit)));
+                    let answer = Ok(hit(&answer, Source::Memory));
+                    self.shared
+                        .meter
+                        .answered::<_, L::Error>(&answer, Source::Memory);
+                    found.extend(answer?.map(|hit| (key.clone(), hit)));
                     continue;
                 }
                 Joined::Theirs(flight) => flight,
@@ -63,8 +67,9 @@ impl<L: Load> Cached<L> {
             self.shared.load_many(ctx, &ours);
         }
         for (key, flight, stale, patience) in flying {
-            let answer = self.wait(ctx, &flight, stale, patience).await?;
-            found.extend(answer.map(|hit| (key.clone(), hit)));
+            let answer = self.wait(ctx, &flight, stale, patience).await;
+            self.shared.meter.answered(&answer, Source::Origin);
+            found.extend(answer?.map(|hit| (key.clone(), hit)));
         }
         Ok(found)
     }

@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::loader::{RemoteOf, Shared};
 use super::memory::Memory;
+use super::observe::Meter;
 use super::policy::Policy;
 use super::table::Table;
 use super::{Cached, Load};
@@ -97,12 +98,13 @@ impl<L: Load> CachedBuilder<L> {
         self
     }
 
-    /// Builds it.
+    /// Builds it. With the feature `metrics`, its figures go to the recorder that is installed now.
     pub fn build(self) -> Cached<L> {
         let permits = self.max_loads.clamp(1, Semaphore::MAX_PERMITS);
         let remote = self.remote.map(|make| make(&self.name, &self.policy));
         Cached::new(Arc::new(Shared {
             remote,
+            meter: Meter::new(&self.name),
             name: self.name,
             repository: self.repository,
             policy: self.policy,

@@ -23,6 +23,18 @@ pub enum Source {
     Origin,
 }
 
+impl Source {
+    /// The word for it in metrics: `memory`, `redis` or `origin`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Redis => "redis",
+            Self::Origin => "origin",
+        }
+    }
+}
+
 impl<V> Hit<V> {
     pub(super) fn new(value: Arc<V>, source: Source) -> Self {
         let is_stale = false;

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::entry::{Answer, Entry};
 use super::flight::{Flight, caught, launch};
 use super::memory::Memory;
+use super::observe::{self, Loaded, Meter};
 use super::policy::Policy;
 use super::remote::{Mark, Remote};
 use super::table::Table;
@@ -30,6 +31,7 @@ pub(super) struct Shared<L: Load> {
     pub(super) remote: Option<Arc<RemoteOf<L>>>,
     pub(super) permits: Semaphore,
     pub(super) running: watch::Sender<usize>,
+    pub(super) meter: Meter,
 }
 
 /// A flight that lands in any case: if its task goes away without a result, then as abandoned.
@@ -44,14 +46,14 @@ impl<L: Load> Shared<L> {
     pub(super) fn load(self: &Arc<Self>, ctx: &Ctx, key: &L::Key, flight: &Arc<FlightOf<L>>) {
         let landing = self.landing(key, flight);
         let (ctx, shared) = (ctx.detach(), Arc::clone(self));
-        launch(async move {
+        launch(observe::traced(&self.name, 1, async move {
             if let Some(remote) = &shared.remote {
                 shared.through(&**remote, &ctx, &landing).await;
             } else {
                 let loaded = shared.origin(&ctx, &landing.key).await;
                 landing.land_loaded(loaded);
             }
-        });
+        }));
     }
 
     /// Brings several keys at once, each for its flight.
@@ -61,7 +63,7 @@ impl<L: Load> Shared<L> {
             .map(|(key, flight)| self.landing(key, flight));
         let landings: Vec<_> = landings.collect();
         let (ctx, shared) = (ctx.detach(), Arc::clone(self));
-        launch(async move {
+        launch(observe::traced(&self.name, flights.len(), async move {
             if let Some(remote) = &shared.remote {
                 shared.through_many(&**remote, &ctx, &landings).await;
             } else {
@@ -71,7 +73,7 @@ impl<L: Load> Shared<L> {
                     landing.land_loaded(loaded);
                 }
             }
-        });
+        }));
     }
 
     /// Asks the repository for a key.
@@ -81,8 +83,9 @@ impl<L: Load> Shared<L> {
             let _permit = self.permits.acquire().await;
             self.repository.load(&ctx, key).await
         };
+        let began = Instant::now();
         let loaded = caught(ctx.run(ctx.scope(load))).await;
-        self.judged(loaded)
+        self.judged(loaded, began)
     }
 
     /// Asks the repository for several keys, and returns what came of each.
@@ -96,8 +99,9 @@ impl<L: Load> Shared<L> {
             let _permit = self.permits.acquire().await;
             self.repository.load_many(&ctx, keys).await
         };
+        let began = Instant::now();
         let loaded = caught(ctx.run(ctx.scope(load))).await;
-        let found = self.judged(loaded).and_then(|mut values| {
+        let found = self.judged(loaded, began).and_then(|mut values| {
             let found: Vec<_> = keys.iter().map(|key| Ok(values.remove(key))).collect();
             if values.is_empty() {
                 Ok(found)
@@ -109,14 +113,22 @@ impl<L: Load> Shared<L> {
         found.unwrap_or_else(of_all)
     }
 
-    fn judged<T>(&self, loaded: Option<Result<Result<T, L::Error>, Done>>) -> Outcome<L, T> {
+    fn judged<T>(
+        &self,
+        loaded: Option<Result<Result<T, L::Error>, Done>>,
+        began: Instant,
+    ) -> Outcome<L, T> {
         let limit = self.policy.load_timeout;
-        match loaded {
+        let judged = match loaded {
             Some(Ok(Ok(value))) => Ok(value),
             Some(Ok(Err(error))) => Err(CacheError::Failed(Arc::new(error))),
             Some(Err(_done)) => Err(CacheError::TimedOut { limit }),
             None => Err(CacheError::Panicked),
-        }
+        };
+        let outcome = Loaded::of(&judged);
+        self.meter.loaded(outcome, began.elapsed());
+        observe::failed(outcome);
+        judged
     }
 
     pub(super) fn answer(&self, value: Option<L::Value>, mark: Mark) -> AnswerOf<L> {

@@ -11,6 +11,7 @@ mod loader;
 #[cfg(any(feature = "redis", test))]
 mod marks;
 mod memory;
+mod observe;
 mod policy;
 #[cfg(feature = "redis")]
 mod redis;
@@ -130,18 +131,23 @@ impl<L: Load> Cached<L> {
         }
         let now = Instant::now();
         let (stale, patience) = match self.look(key, now) {
-            Seen::Answer(answer) => return answer,
+            Seen::Answer(answer) => {
+                self.shared.meter.answered(&answer, Source::Memory);
+                return answer;
+            }
             Seen::Missing(stale, patience) => (stale, patience),
         };
         ctx.check()?;
-        match self.join(key, now) {
+        let answer = match self.join(key, now) {
             Joined::Known(answer) => Ok(hit(&answer, Source::Memory)),
             Joined::Theirs(flight) => self.wait(ctx, &flight, stale, patience).await,
             Joined::Ours(flight) => {
                 self.shared.load(ctx, key, &flight);
                 self.wait(ctx, &flight, stale, patience).await
             }
-        }
+        };
+        self.shared.meter.answered(&answer, Source::Origin);
+        answer
     }
 
     /// Waits until no load is running, and at most so long.

@@ -87,6 +87,7 @@ struct Outdated<'a, L: Load> {
 impl<'a, L: Load> Outdated<'a, L> {
     fn new(cached: &'a Cached<L>, key: &'a L::Key) -> Self {
         let is_told = cached.shared.remote.is_none();
+        cached.shared.meter.invalidated();
         Self {
             cached,
             key,

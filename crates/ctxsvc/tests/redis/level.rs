@@ -117,16 +117,14 @@ async fn no_key_and_no_value_is_in_what_is_shown() {
 
 #[test]
 fn a_url_that_is_none_is_refused_and_not_repeated() {
-    for url in [
-        "",
-        "http://user:hidden@host",
-        "redis://user:hidden@",
-        "rediss://:hidden@host",
-    ] {
+    for url in ["", "http://user:hidden@host", "redis://user:hidden@"] {
         let error = ctxsvc::Redis::open(url).expect_err("no URL");
         let shown = format!("{error} {error:?}");
         assert!(!shown.contains("hidden"), "{shown}");
     }
-    let redis = ctxsvc::Redis::open("redis://me:hidden@host:1").expect("a URL");
-    assert!(!format!("{redis:?}").contains("hidden"));
+    let redis = ctxsvc::Redis::open("redis://me:hidden@host:1");
+    // Whether it is one depends on what else is in the build: the client may have TLS for others.
+    let tls = ctxsvc::Redis::open("rediss://:hidden@host");
+    assert!(redis.is_ok());
+    assert!(!format!("{redis:?} {tls:?}").contains("hidden"));
 }

@@ -459,6 +459,23 @@ async fn each_user_has_a_picture_of_its_own() {
 }
 
 #[tokio::test]
+async fn where_users_come_from_is_in_the_metrics() {
+    let routes = routes().await;
+    let ada = create(&routes, "ada@example.com").await;
+    for _ in 0..3 {
+        assert_eq!(send(&routes, get(&ada)).await.status(), StatusCode::OK);
+    }
+    let metrics = send(&routes, get("/metrics")).await;
+    let text = axum::body::to_bytes(metrics.into_body(), usize::MAX).await;
+    let text = String::from_utf8(text.expect("whole").to_vec()).expect("UTF-8");
+    for (level, times) in [("origin", 1), ("memory", 2)] {
+        let labels = format!("cache_name=\"users\",cache_level=\"{level}\",cache_result=\"hit\"");
+        let line = format!("cache_requests_total{{{labels}}} {times}");
+        assert!(text.contains(&line), "{line}: {text}");
+    }
+}
+
+#[tokio::test]
 async fn a_request_without_time_left_is_given_up_on_with_504() {
     let routes = routes().await;
     let late = with_header(get("/users"), "x-request-timeout", "0ms");

@@ -58,12 +58,14 @@ pub(crate) fn pools() -> Pools {
 
 /// The routes, on an empty store in memory.
 pub(crate) async fn routes() -> Router {
+    // Before all who have figures for it.
+    let metrics = demo::telemetry::metrics();
     let store = SqliteStore::in_memory().await.expect("memory");
     router(
         Arc::new(CachedStore::new(Arc::new(store))),
         pools(),
         RateLimitLayer::new(Limiter::memory()),
-        demo::telemetry::metrics(),
+        metrics,
     )
 }
 

@@ -1,0 +1,251 @@
+//! What a cache tells the crates `metrics` and `tracing`: what the book lists, and nothing of a key
+//! or of a value.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use ctxsvc::{Cached, Ctx, Load};
+use metrics::{
+    Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
+    SharedString, Unit, with_local_recorder,
+};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Record};
+use tracing::{Id, Subscriber, info_span, subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::{LookupSpan, Registry};
+
+const CANARY: &str = "canary";
+
+/// Knows what begins with the canary, and fails for what is called so.
+struct Birds;
+
+impl Load for Birds {
+    type Key = String;
+    type Value = String;
+    type Error = io::Error;
+
+    async fn load(&self, _ctx: &Ctx, key: &String) -> io::Result<Option<String>> {
+        if key.ends_with("fails") {
+            return Err(io::Error::other(format!("{CANARY} of the repository")));
+        }
+        Ok(key.ends_with("known").then(|| format!("{CANARY} sings")))
+    }
+}
+
+fn key(ending: &str) -> String {
+    format!("{CANARY} {ending}")
+}
+
+/// The sum of each metric; of a histogram, how often it was written.
+#[derive(Clone, Default)]
+struct Sums(Arc<Mutex<BTreeMap<String, u64>>>);
+
+struct Sum(Sums, String);
+
+impl Sum {
+    fn add(&self, more: u64) {
+        let mut sums = self.0.0.lock().expect("nobody panics here");
+        *sums.entry(self.1.clone()).or_default() += more;
+    }
+}
+
+impl CounterFn for Sum {
+    fn increment(&self, more: u64) {
+        self.add(more);
+    }
+
+    fn absolute(&self, _: u64) {
+        panic!("a counter counts");
+    }
+}
+
+impl HistogramFn for Sum {
+    fn record(&self, seconds: f64) {
+        assert!((0.0..60.0).contains(&seconds), "{}: {seconds} s", self.1);
+        self.add(1);
+    }
+}
+
+impl Sums {
+    fn of(&self, key: &Key) -> Arc<Sum> {
+        let labels = key
+            .labels()
+            .map(|it| format!("{}={}", it.key(), it.value()));
+        let labels: Vec<_> = labels.collect();
+        let name = format!("{} {}", key.name(), labels.join(" "));
+        Arc::new(Sum(self.clone(), name))
+    }
+
+    fn read(&self) -> Vec<(String, u64)> {
+        let sums = self.0.lock().expect("nobody panics here");
+        sums.iter()
+            .map(|(name, sum)| (name.clone(), *sum))
+            .collect()
+    }
+}
+
+impl Recorder for Sums {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(self.of(key))
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        panic!("there is no gauge: {}", key.name());
+    }
+
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(self.of(key))
+    }
+}
+
+#[tokio::test]
+async fn each_answer_is_counted_once_by_where_it_is_from() {
+    let sums = Sums::default();
+    let birds = with_local_recorder(&sums, || Cached::builder("birds", Birds).build());
+    let ctx = Ctx::root();
+    for _ in 0..3 {
+        birds.get(&ctx, &key("known")).await.expect("it is known");
+    }
+    for _ in 0..2 {
+        birds.get(&ctx, &key("absent")).await.expect("an answer");
+        birds.get(&ctx, &key("fails")).await.unwrap_err();
+    }
+    let keys = ["known", "absent", "other known"].map(key);
+    birds.get_many(&ctx, &keys).await.expect("an answer");
+    birds.invalidate(&key("known")).await;
+
+    let requests = |level, result| {
+        format!("cache.requests cache.name=birds cache.level={level} cache.result={result}")
+    };
+    let loads = |result| format!("cache.load.duration cache.name=birds cache.result={result}");
+    let expected = [
+        ("cache.invalidations cache.name=birds".to_owned(), 1),
+        (loads("failed"), 1),
+        (loads("ok"), 3),
+        (requests("memory", "absent"), 2),
+        (requests("memory", "hit"), 3),
+        (requests("origin", "absent"), 1),
+        (requests("origin", "error"), 2),
+        (requests("origin", "hit"), 2),
+    ];
+    assert_eq!(sums.read(), expected);
+    assert!(!format!("{:?}", sums.read()).contains(CANARY));
+}
+
+#[test]
+fn the_book_lists_the_metrics_and_the_words_of_their_labels() {
+    let book = include_str!("../../../docs/src/ctxsvc/operations.md");
+    for word in [
+        "cache.requests",
+        "cache.load.duration",
+        "cache.invalidations",
+        "cache.name",
+        "cache.level",
+        "cache.result",
+        "memory",
+        "redis",
+        "origin",
+        "hit",
+        "absent",
+        "stale",
+        "error",
+        "given_up",
+        "ok",
+        "failed",
+        "timeout",
+        "panic",
+        "cache.load",
+        "cache.keys",
+        "error.type",
+    ] {
+        assert!(book.contains(&format!("`{word}`")), "{word}");
+    }
+}
+
+/// Writes down what becomes of spans.
+#[derive(Clone, Default)]
+struct Spans(Arc<Mutex<Vec<String>>>);
+
+impl Spans {
+    fn write(&self, line: String) {
+        self.0.lock().expect("nobody panics here").push(line);
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.0.lock().expect("nobody panics here").clone()
+    }
+}
+
+struct Fields(String);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.0 += &format!(" {field}={value:?}");
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, cx: Context<'_, S>) {
+        let mut fields = Fields(String::new());
+        attributes.record(&mut fields);
+        let span = cx.span(id).expect("it is new");
+        let parent = span.parent().map_or("nothing", |parent| parent.name());
+        self.write(format!("{} in {parent}:{}", span.name(), fields.0));
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, cx: Context<'_, S>) {
+        let mut fields = Fields(String::new());
+        values.record(&mut fields);
+        let name = cx.span(id).map_or("?", |span| span.name());
+        self.write(format!("{name}:{}", fields.0));
+    }
+
+    fn on_follows_from(&self, id: &Id, from: &Id, cx: Context<'_, S>) {
+        let name = |id| cx.span(id).map_or("?", |span| span.name());
+        self.write(format!("{} follows from {}", name(id), name(from)));
+    }
+}
+
+#[tokio::test]
+async fn a_load_has_a_span_of_its_own_that_follows_from_its_leaders_and_a_hit_has_none() {
+    let spans = Spans::default();
+    let _default = subscriber::set_default(Registry::default().with(spans.clone()));
+    let birds = Cached::builder("birds", Birds).build();
+    let ctx = Ctx::root();
+    {
+        let _request = info_span!("request").entered();
+        // What is ready at once is loaded by the poll of who asks.
+        let mut asked = Box::pin(async {
+            birds.get(&ctx, &key("known")).await.expect("it is known");
+            birds.get(&ctx, &key("known")).await.expect("from memory");
+            birds.get(&ctx, &key("fails")).await.unwrap_err();
+            let many = ["a", "b"].map(key);
+            birds.get_many(&ctx, &many).await.expect("an answer");
+        });
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(asked.as_mut().poll(&mut cx).is_ready());
+    }
+    let load = |keys| format!("cache.load in nothing: cache.name=\"birds\" cache.keys={keys}");
+    let linked = || "cache.load follows from request".to_owned();
+    let expected = [
+        "request in nothing:".to_owned(),
+        load(1),
+        linked(),
+        load(1),
+        linked(),
+        "cache.load: error.type=\"failed\"".to_owned(),
+        load(2),
+        linked(),
+    ];
+    assert_eq!(spans.lines(), expected);
+    assert!(!spans.lines().concat().contains(CANARY));
+}
