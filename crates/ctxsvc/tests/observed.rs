@@ -185,28 +185,28 @@ impl Spans {
     }
 }
 
-struct Fields(String);
+struct Fields(Vec<String>);
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0 += &format!(" {field}={value:?}");
+        self.0.push(format!(" {field}={value:?}"));
     }
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, cx: Context<'_, S>) {
-        let mut fields = Fields(String::new());
+        let mut fields = Fields(Vec::new());
         attributes.record(&mut fields);
         let span = cx.span(id).expect("it is new");
         let parent = span.parent().map_or("nothing", |parent| parent.name());
-        self.write(format!("{} in {parent}:{}", span.name(), fields.0));
+        self.write(format!("{} in {parent}:{}", span.name(), fields.0.concat()));
     }
 
     fn on_record(&self, id: &Id, values: &Record<'_>, cx: Context<'_, S>) {
-        let mut fields = Fields(String::new());
+        let mut fields = Fields(Vec::new());
         values.record(&mut fields);
         let name = cx.span(id).map_or("?", |span| span.name());
-        self.write(format!("{name}:{}", fields.0));
+        self.write(format!("{name}:{}", fields.0.concat()));
     }
 
     fn on_follows_from(&self, id: &Id, from: &Id, cx: Context<'_, S>) {
