@@ -30,7 +30,7 @@ where
     E: Execute<'q, DB> + 'q,
 {
     let asked = async {
-        let mut steps = lease.ask().fetch_many(query);
+        let mut steps = lease.ask()?.fetch_many(query);
         while let Some(step) = steps.try_next().await? {
             // Whoever does not listen any more has dropped this too.
             let _ = to.send(step).await;
@@ -53,7 +53,7 @@ where
     E: Execute<'q, DB> + 'q,
 {
     let asked = async {
-        let (mut steps, mut first) = (lease.ask().fetch_many(query), None);
+        let (mut steps, mut first) = (lease.ask()?.fetch_many(query), None);
         while let Some(step) = steps.try_next().await? {
             if let (None, Either::Right(row)) = (&first, step) {
                 first = Some(row);
