@@ -14,7 +14,8 @@ pub struct Committed<T> {
     pub value: T,
     /// Whether all levels have forgotten the key. If not, it is forgotten in the background as soon
     /// as Redis answers: until then this process does not ask it for the key, and others may be
-    /// given the old value. Without Redis it is always true.
+    /// given the old value. That holds for 1 024 keys at a time; Redis forgets any other one when
+    /// the time of its value is over. Without Redis it is always true.
     pub invalidated: bool,
 }
 
