@@ -286,6 +286,24 @@ async fn an_old_value_in_redis_stands_in_where_no_process_remembers_one() {
     assert!(gone.is_err());
 }
 
+/// Another process may have other settings: in the midst of a deployment, say.
+#[tokio::test(start_paused = true)]
+async fn a_value_is_stale_for_no_longer_than_who_is_asked_allows() {
+    let (server, rows) = (Server::new(), Rows::default());
+    rows.write(1);
+    let generous = node_with(&server, &rows, 3, |builder| builder.stale_for(TTL * 10));
+    generous.get(1).await;
+    generous.settled().await;
+    let (strict, late) = (node(&server, &rows), node(&server, &rows));
+    assert_eq!(strict.get(1).await.source(), Source::Redis);
+    sleep(TTL + ms(100)).await;
+    *rows.is_down.lock().expect("no panic") = true;
+    for node in [strict, late] {
+        let found = node.cached.get(&Ctx::root(), &1).await;
+        assert!(found.is_err(), "{found:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refresh_adopts_what_another_process_has_loaded() {
     let (server, rows) = (Server::new(), Rows::default());
@@ -551,7 +569,7 @@ async fn what_is_filled_after_a_write_that_could_not_be_told_is_not_read_by_its_
     });
     assert_eq!(*old, 1, "it has asked before");
     // A lifetime after the update, and not yet one after the fill.
-    sleep(TTL - ms(1_100)).await;
+    sleep(ms(3_900)).await;
     writer.process.set(Network::Good);
     assert_eq!(*writer.get(1).await, 2);
 }
