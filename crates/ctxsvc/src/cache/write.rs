@@ -1,6 +1,7 @@
 //! Writes.
 
 use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::{CacheError, Cached, Load};
@@ -110,7 +111,10 @@ impl<L: Load> Drop for Outdated<'_, L> {
     fn drop(&mut self) {
         let shared = &self.cached.shared;
         if let Some(remote) = shared.remote.as_ref().filter(|_| !self.is_told) {
-            remote.forget_later(self.key);
+            // How a key shows itself is foreign code. If it panics, nobody knows the key in Redis
+            // either; a second panic on top of its first one would end the process.
+            let forget = AssertUnwindSafe(|| remote.forget_later(self.key));
+            let _it_has_no_name = catch_unwind(forget);
         }
         shared.forget(self.key);
     }

@@ -472,6 +472,41 @@ async fn a_server_that_says_more_than_it_was_asked_for_is_nobodys_error() {
     assert_eq!(cached.close(ms(5_000)).await.left, 0);
 }
 
+/// A key whose text is no text.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Mute;
+
+impl std::fmt::Display for Mute {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("it has no text")
+    }
+}
+
+struct Silence;
+
+impl Load for Silence {
+    type Key = Mute;
+    type Value = u64;
+    type Error = Down;
+
+    async fn load(&self, _ctx: &Ctx, _key: &Mute) -> Result<Option<u64>, Down> {
+        Ok(None)
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_panics_does_not_take_the_process_along() {
+    let redis = super::Redis::open("redis://127.0.0.1:1").expect("a URL");
+    let cached = Cached::builder("rows", Silence)
+        .redis(redis, Digits)
+        .build();
+    let updating = tokio::spawn(async move {
+        let write = async { Ok::<_, Infallible>(()) };
+        cached.update(&Ctx::root(), &Mute, write).await.map(drop)
+    });
+    assert!(updating.await.is_err_and(|error| error.is_panic()));
+}
+
 /// Whatever a setting says, it is no reason to panic.
 #[tokio::test]
 async fn budgets_and_lifetimes_may_be_as_long_as_they_like() {
