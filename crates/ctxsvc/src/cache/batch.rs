@@ -33,26 +33,25 @@ impl<L: Load> Cached<L> {
         ctx.check()?;
         let now = Instant::now();
         let (mut found, mut asked) = (HashMap::with_capacity(keys.len()), HashSet::new());
-        let (mut flying, mut ours) = (Vec::new(), Vec::new());
-        for key in keys {
-            if !asked.insert(key) {
-                continue;
-            }
-            let (stale, patience) = match self.look(key, now) {
+        let mut missing = Vec::new();
+        for key in keys.iter().filter(|key| asked.insert(*key)) {
+            match self.look(key, now) {
                 Seen::Answer(answer) => {
                     self.shared.meter.answered(&answer, Source::Memory);
                     found.extend(answer?.map(|hit| (key.clone(), hit)));
-                    continue;
                 }
-                Seen::Missing(stale, patience) => (stale, patience),
-            };
+                Seen::Missing(stale, patience) => missing.push((key, stale, patience)),
+            }
+        }
+        // From here to the load nothing returns: a flight that is registered has to land.
+        let (mut flying, mut ours) = (Vec::new(), Vec::new());
+        for (key, stale, patience) in missing {
             let flight = match self.join(key, now) {
                 Joined::Known(answer) => {
                     let answer = Ok(hit(&answer, Source::Memory));
-                    self.shared
-                        .meter
-                        .answered::<_, L::Error>(&answer, Source::Memory);
-                    found.extend(answer?.map(|hit| (key.clone(), hit)));
+                    let meter = &self.shared.meter;
+                    meter.answered::<_, L::Error>(&answer, Source::Memory);
+                    found.extend(answer.ok().flatten().map(|hit| (key.clone(), hit)));
                     continue;
                 }
                 Joined::Theirs(flight) => flight,

@@ -89,6 +89,11 @@ impl<V> Answer<V> {
         self.fresh_until = self.fresh_until.min(fresh_until);
     }
 
+    /// Lets it stand in for a newer one for no longer than that after it was fresh.
+    pub(super) fn limit_stale(&mut self, stale_for: Duration) {
+        self.stale_until = self.stale_until.min(self.fresh_until + stale_for);
+    }
+
     /// Whether it may be given although it is not fresh: it may have been fresh until something was
     /// heard of its key, without ever being one that can be stale.
     fn is_of_use(&self, now: Instant) -> bool {

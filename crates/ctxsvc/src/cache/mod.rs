@@ -152,7 +152,9 @@ impl<L: Load> Cached<L> {
 
     /// Waits until no load is running, and at most so long.
     ///
-    /// Close it when nobody asks any more: a load that begins meanwhile is waited for too.
+    /// Close it when nobody asks any more: a load that begins meanwhile is waited for too. What Redis
+    /// has yet to be told is not: after a write whose caller has gone, or one that says that it was
+    /// not [`invalidated`](Committed::invalidated), others may be given the old value for its `ttl`.
     ///
     /// # Cancel safety
     ///

@@ -25,12 +25,16 @@ impl Policy {
     pub(super) fn lifetime(&self, exists: bool, now: Instant) -> (Instant, Instant) {
         let ttl = self.most(exists);
         let fresh_until = now + ttl - jitter(ttl / 10);
-        let stale_for = if exists {
-            self.stale_for
+        (fresh_until, fresh_until + self.most_stale(exists))
+    }
+
+    /// For how long an answer can stand in for a newer one.
+    pub(super) fn most_stale(&self, exists: bool) -> Duration {
+        if exists {
+            self.stale_for.min(FOR_EVER)
         } else {
             Duration::ZERO
-        };
-        (fresh_until, fresh_until + stale_for.min(FOR_EVER))
+        }
     }
 
     /// The longest time for which an answer is fresh.

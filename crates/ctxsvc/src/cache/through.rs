@@ -53,8 +53,10 @@ impl<L: Load> Shared<L> {
     ) -> Option<Loading<'a, L>> {
         match asked {
             Asked::Found(since, mut answer) => {
-                let most = self.policy.most(answer.value.is_some());
-                answer.limit(Instant::now() + most);
+                let exists = answer.value.is_some();
+                // Who has loaded it may have other settings.
+                answer.limit(Instant::now() + self.policy.most(exists));
+                answer.limit_stale(self.policy.most_stale(exists));
                 if remote.is_unheard() {
                     answer.limit(since.at + remote.unheard_for());
                 }
@@ -86,6 +88,10 @@ impl<L: Load> Shared<L> {
                 Err(error) => {
                     let behind = lease.as_ref();
                     let behind = behind.and_then(|it| remote.behind(&landing.key, since, it));
+                    let behind = behind.map(|mut answer| {
+                        answer.limit_stale(self.policy.most_stale(answer.value.is_some()));
+                        answer
+                    });
                     Err((error, behind))
                 }
             };

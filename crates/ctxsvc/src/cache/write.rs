@@ -1,6 +1,7 @@
 //! Writes.
 
 use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::{CacheError, Cached, Load};
@@ -14,7 +15,8 @@ pub struct Committed<T> {
     pub value: T,
     /// Whether all levels have forgotten the key. If not, it is forgotten in the background as soon
     /// as Redis answers: until then this process does not ask it for the key, and others may be
-    /// given the old value. Without Redis it is always true.
+    /// given the old value. That holds for 1 024 keys at a time; Redis forgets any other one when
+    /// the time of its value is over. Without Redis it is always true.
     pub invalidated: bool,
 }
 
@@ -110,7 +112,10 @@ impl<L: Load> Drop for Outdated<'_, L> {
     fn drop(&mut self) {
         let shared = &self.cached.shared;
         if let Some(remote) = shared.remote.as_ref().filter(|_| !self.is_told) {
-            remote.forget_later(self.key);
+            // How a key shows itself is foreign code. If it panics, nobody knows the key in Redis
+            // either; a second panic on top of its first one would end the process.
+            let forget = AssertUnwindSafe(|| remote.forget_later(self.key));
+            let _it_has_no_name = catch_unwind(forget);
         }
         shared.forget(self.key);
     }

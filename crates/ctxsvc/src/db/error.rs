@@ -28,6 +28,12 @@ impl Done {
     }
 }
 
+/// What was asked before was given up on, so that nobody knows what has become of it.
+pub(super) fn given_up() -> sqlx::Error {
+    let what = "a query of this transaction was given up on, so that it is rolled back: begin anew";
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::ConnectionAborted, what))
+}
+
 /// As sqlx says it.
 pub(super) fn over(done: Done) -> sqlx::Error {
     let kind = if done.is_timeout() {

@@ -8,7 +8,7 @@ use sqlx::{Database, Error, Pool};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::error::over;
+use super::error::{given_up, over};
 use crate::{CancelGuard, Ctx, Done};
 
 /// For what is done on a connection that nobody waits for any more. Longer than SQLite waits for
@@ -57,7 +57,11 @@ pub(super) struct Lease<DB: Guarded> {
     /// `None` when it was given back.
     connection: Option<PoolConnection<DB>>,
     at_rest: bool,
+    /// Questions of whose answer nobody has [`told`](Self::told) yet.
+    unanswered: usize,
     in_transaction: bool,
+    /// For a drop where there is no other one.
+    runtime: Option<Handle>,
     /// What it is armed with.
     ctx: Ctx,
     guard: CancelGuard,
@@ -71,11 +75,13 @@ impl<DB: Guarded> Lease<DB> {
         let mut lease = Self {
             connection: Some(connection),
             at_rest: true,
+            unanswered: 0,
             in_transaction: false,
+            runtime: Handle::try_current().ok(),
             ctx: ctx.clone(),
             guard,
         };
-        let armed = DB::arm(lease.ask(), ctx).await;
+        let armed = DB::arm(lease.ask()?, ctx).await;
         lease.told(Ok(armed))?;
         Ok(lease)
     }
@@ -94,20 +100,26 @@ impl<DB: Guarded> Lease<DB> {
 
     async fn execute(&mut self, statement: &'static str) -> Result<(), Error> {
         let ctx = self.ctx.clone();
-        let executed = ctx.run(DB::execute(self.ask(), statement)).await;
+        let executed = ctx.run(DB::execute(self.ask()?, statement)).await;
         self.told(executed)
     }
 
-    /// The connection, for what is [`told`](Self::told) later.
-    pub(super) fn ask(&mut self) -> &mut DB::Connection {
+    /// The connection, for what is [`told`](Self::told) later. An error if something was asked
+    /// before that was never told: whoever asks now can't know what he builds on.
+    pub(super) fn ask(&mut self) -> Result<&mut DB::Connection, Error> {
         self.at_rest = false;
+        self.unanswered += 1;
+        if self.unanswered > 1 {
+            return Err(self.ctx.check().map_or_else(over, |()| given_up()));
+        }
         let connection = self.connection.as_mut();
-        connection.expect("it is given back by value or when this is dropped")
+        Ok(connection.expect("it is given back by value or when this is dropped"))
     }
 
     /// What has become of what was asked.
     pub(super) fn told<T>(&mut self, answer: Result<Result<T, Error>, Done>) -> Result<T, Error> {
         let answer = answer.map_err(over)?;
+        self.unanswered -= 1;
         self.at_rest = is_answer(&answer);
         match answer {
             Err(error) if DB::was_ended(&error) => {
@@ -119,7 +131,11 @@ impl<DB: Guarded> Lease<DB> {
 
     /// Back to the pool, as it was.
     pub(super) async fn give_back(mut self) {
-        if self.at_rest && !self.in_transaction && DB::disarm(self.ask()).await.is_ok() {
+        if !self.at_rest || self.in_transaction {
+            return;
+        }
+        let Ok(connection) = self.ask() else { return };
+        if DB::disarm(connection).await.is_ok() {
             let connection = self.connection.take();
             if let (Some(connection), Ok(runtime)) = (connection, Handle::try_current()) {
                 runtime.spawn(back_to_pool(connection));
@@ -134,12 +150,14 @@ impl<DB: Guarded> Drop for Lease<DB> {
             return;
         };
         self.guard.cancel();
-        match Handle::try_current() {
-            Ok(runtime) => {
+        match Handle::try_current().ok().or_else(|| self.runtime.take()) {
+            Some(runtime) => {
+                // If it has gone, the connection is dropped here, which takes one too.
+                let _entered = runtime.enter();
                 runtime.spawn(tidy(connection, self.at_rest, self.in_transaction));
             }
             // A pool takes nothing back where there is no runtime.
-            Err(_) => drop(connection.detach()),
+            None => drop(connection.detach()),
         }
     }
 }

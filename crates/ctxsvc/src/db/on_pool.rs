@@ -115,7 +115,7 @@ where
         let Self { ctx, pool } = self;
         Box::pin(async move {
             let mut lease = Lease::take(&ctx, &pool).await?;
-            let answer = ctx.run(lease.ask().prepare_with(sql, parameters)).await;
+            let answer = ctx.run(lease.ask()?.prepare_with(sql, parameters)).await;
             let answer = lease.told(answer);
             lease.give_back().await;
             answer
@@ -129,7 +129,7 @@ where
         let Self { ctx, pool } = self;
         Box::pin(async move {
             let mut lease = Lease::take(&ctx, &pool).await?;
-            let answer = ctx.run(lease.ask().describe(sql)).await;
+            let answer = ctx.run(lease.ask()?.describe(sql)).await;
             let answer = lease.told(answer);
             lease.give_back().await;
             answer

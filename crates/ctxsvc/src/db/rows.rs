@@ -30,7 +30,7 @@ where
     E: Execute<'q, DB> + 'q,
 {
     let asked = async {
-        let mut steps = lease.ask().fetch_many(query);
+        let mut steps = lease.ask()?.fetch_many(query);
         while let Some(step) = steps.try_next().await? {
             // Whoever does not listen any more has dropped this too.
             let _ = to.send(step).await;
@@ -53,7 +53,7 @@ where
     E: Execute<'q, DB> + 'q,
 {
     let asked = async {
-        let (mut steps, mut first) = (lease.ask().fetch_many(query), None);
+        let (mut steps, mut first) = (lease.ask()?.fetch_many(query), None);
         while let Some(step) = steps.try_next().await? {
             if let (None, Either::Right(row)) = (&first, step) {
                 first = Some(row);
@@ -70,6 +70,8 @@ pub(super) struct Rows<'a, T> {
     /// `None` when it is over.
     source: Option<BoxFuture<'a, Result<(), Error>>>,
     passed: mpsc::Receiver<T>,
+    /// What comes after all that was passed.
+    error: Option<Error>,
 }
 
 impl<'a, T> Rows<'a, T> {
@@ -79,7 +81,11 @@ impl<'a, T> Rows<'a, T> {
     {
         let (sender, passed) = mpsc::channel(1);
         let source = Some(Box::pin(source(sender)) as _);
-        Self { source, passed }
+        Self {
+            source,
+            passed,
+            error: None,
+        }
     }
 }
 
@@ -95,14 +101,12 @@ impl<T> Stream for Rows<'_, T> {
             && let Poll::Ready(end) = source.as_mut().poll(cx)
         {
             this.source = None;
-            if let Err(error) = end {
-                return Poll::Ready(Some(Err(error)));
-            }
+            this.error = end.err();
         }
         match (this.passed.try_recv(), &this.source) {
             (Ok(passed), _) => Poll::Ready(Some(Ok(passed))),
             (Err(_), Some(_)) => Poll::Pending,
-            (Err(_), None) => Poll::Ready(None),
+            (Err(_), None) => Poll::Ready(this.error.take().map(Err)),
         }
     }
 }
@@ -112,5 +116,21 @@ impl<T> fmt::Debug for Rows<'_, T> {
         f.debug_struct("Rows")
             .field("is_over", &self.source.is_none())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_came_before_an_error_is_passed_on_before_it() {
+        let mut rows = Rows::of(async |to: mpsc::Sender<u8>| {
+            let _ = to.send(1).await;
+            Err(Error::WorkerCrashed)
+        });
+        assert!(matches!(rows.try_next().await, Ok(Some(1))));
+        assert!(matches!(rows.try_next().await, Err(Error::WorkerCrashed)));
+        assert!(matches!(rows.try_next().await, Ok(None)));
     }
 }

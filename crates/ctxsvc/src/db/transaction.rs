@@ -54,8 +54,8 @@ impl Ctx {
 
 /// A transaction under a context, for queries by `&mut`. From [`Ctx::begin`].
 ///
-/// Dropped, it is rolled back. So it is when a query in it was given up on: then each later query
-/// is answered with an error of the database or of its connection.
+/// Dropped, it is rolled back. So it is when a query in it was given up on, or a stream of rows was
+/// dropped before its end: then each later query and the commit are refused by an error.
 #[derive(Debug)]
 #[must_use = "it is rolled back when it is dropped"]
 pub struct Transaction<DB: Guarded> {
@@ -129,7 +129,7 @@ where
     ) -> BoxFuture<'e, Result<DB::Statement, Error>> {
         let Self { ctx, lease } = self;
         Box::pin(async move {
-            let answer = ctx.run(lease.ask().prepare_with(sql, parameters)).await;
+            let answer = ctx.run(lease.ask()?.prepare_with(sql, parameters)).await;
             lease.told(answer)
         })
     }
@@ -137,7 +137,7 @@ where
     pub(super) fn described(&mut self, sql: SqlStr) -> BoxFuture<'_, Result<Describe<DB>, Error>> {
         let Self { ctx, lease } = self;
         Box::pin(async move {
-            let answer = ctx.run(lease.ask().describe(sql)).await;
+            let answer = ctx.run(lease.ask()?.describe(sql)).await;
             lease.told(answer)
         })
     }

@@ -285,6 +285,26 @@ async fn a_transaction_is_committed_or_rolled_back_whatever_ends_it() {
 
 #[tokio::test]
 #[ignore = "needs postgres"]
+async fn a_transaction_whose_query_was_dropped_does_nothing_more() {
+    let stand = Stand::with(1).await;
+    let ctx = Ctx::root().with_timeout(ENOUGH);
+    let mut transaction = ctx.begin(&stand.pool).await.expect("a transaction");
+    query("INSERT INTO notes VALUES (1)")
+        .execute(&mut transaction)
+        .await
+        .expect("new");
+    let rows = query("SELECT n FROM generate_series(1, 1000) AS n").fetch(&mut transaction);
+    assert!({ rows }.try_next().await.expect("rows").is_some());
+    let late = query("INSERT INTO notes VALUES (2)").execute(&mut transaction);
+    let late = late.await.unwrap_err();
+    assert!(Done::find(&late).is_none(), "{late}");
+    transaction.commit().await.unwrap_err();
+    stand.comes_to_rest().await;
+    assert_eq!(stand.notes().await, 0);
+}
+
+#[tokio::test]
+#[ignore = "needs postgres"]
 async fn a_pool_whose_connections_went_silent_works_again() {
     let (server, place) = server_of(testkit::postgres(None).url());
     let proxy = Proxy::to(server).expect("a free port");

@@ -102,6 +102,20 @@ async fn a_failure_is_that_of_all_keys_that_were_loaded_together() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_that_is_held_back_leaves_nobody_waiting_for_another_one() {
+    let repository =
+        Repository::new(async |key, _nth| if key == 2 { Err(Broken) } else { Ok(Some(1)) });
+    let users = Cached::builder("users", repository.clone()).build();
+    let root = Ctx::root();
+    users.get(&root, &2).await.expect_err("it is broken");
+    let error = users.get_many(&root, &[1, 2]).await.expect_err("held back");
+    assert_eq!(error.failed(), Some(&Broken));
+    let patient = root.with_timeout(Duration::from_mins(1));
+    let first = users.get(&patient, &1).await.expect("it is loaded");
+    assert!(first.is_some());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_invalidation_beats_a_batch_that_is_under_way() {
     let repository = Repository::taking(20);
     let users = Cached::builder("users", repository.clone()).build();

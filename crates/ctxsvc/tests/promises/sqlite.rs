@@ -7,6 +7,7 @@ use futures_util::TryStreamExt;
 use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
 use sqlx::{query, query_scalar};
 use testkit::{every_await, wait_for};
+use tokio::time::timeout;
 
 const BOUND: Duration = Duration::from_secs(30);
 
@@ -130,6 +131,52 @@ async fn a_transaction_whose_query_was_interrupted_is_rolled_back() {
     assert!(Done::find(&endless.unwrap_err()).is_some_and(Done::is_cancelled));
     assert!(Done::find(&committed.unwrap_err()).is_some_and(Done::is_cancelled));
     assert_eq!(notes(&pool).await, 0);
+}
+
+#[tokio::test]
+async fn a_transaction_whose_query_was_dropped_does_nothing_more() {
+    let pool = pool().await;
+    // Its end is not what ends the queries.
+    let ctx = Ctx::root().with_timeout(BOUND);
+    let insert = "INSERT INTO notes (id) VALUES (NULL)";
+
+    let mut transaction = ctx.begin(&pool).await.expect("a transaction");
+    query(insert).execute(&mut transaction).await.expect("new");
+    let dropped = timeout(BRIEF, query(ENDLESS).execute(&mut transaction)).await;
+    assert!(dropped.is_err());
+    for _ in 0..2 {
+        let late = query(insert).execute(&mut transaction).await.unwrap_err();
+        assert!(Done::find(&late).is_none(), "{late}");
+    }
+    let late = transaction.rollback().await.unwrap_err();
+    assert!(Done::find(&late).is_none(), "{late}");
+    assert_eq!(notes(&pool).await, 0);
+
+    let mut transaction = ctx.begin(&pool).await.expect("a transaction");
+    query(insert).execute(&mut transaction).await.expect("new");
+    let mut rows = query(ROWS).fetch(&mut transaction);
+    assert!(rows.try_next().await.expect("rows").is_some());
+    drop(rows);
+    transaction.commit().await.unwrap_err();
+    assert_eq!(notes(&pool).await, 0);
+}
+
+#[test]
+fn a_transaction_dropped_outside_of_a_runtime_keeps_the_database() {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().build().expect("a runtime");
+    let pool = runtime.block_on(pool());
+    let transaction = runtime.block_on(async {
+        let ctx = Ctx::root().with_timeout(BOUND);
+        let mut transaction = ctx.begin(&pool).await.expect("a transaction");
+        query("INSERT INTO notes VALUES (1)")
+            .execute(&mut transaction)
+            .await
+            .expect("new");
+        transaction
+    });
+    drop(transaction);
+    assert_eq!(runtime.block_on(notes(&pool)), 0);
 }
 
 #[tokio::test]

@@ -114,9 +114,13 @@ fn an_old_value_stays_behind_the_right_and_comes_back_with_it() {
 
     // A right that is over, although the value behind it is still there.
     let over = [&[2], &token(9)[..], &[0; 8], &old].concat();
-    let () = redis.set(&name, over).expect("an answer");
-    assert_eq!(acquire(&mut redis, &names, 3, false), [(0, old)]);
+    let () = redis.set(&name, &over).expect("an answer");
+    assert_eq!(acquire(&mut redis, &names, 3, false), [(0, old.clone())]);
     assert!(fill(&mut redis, &name, 3, b""));
+    let () = redis.set(&name, &over).expect("an answer");
+    assert!(!fill(&mut redis, &name, 9, &value(u64::MAX >> 12, b"late")));
+    let left: Vec<u8> = redis.get(&name).expect("an answer");
+    assert_eq!(left, old, "nobody has the right any more");
     let () = redis.del(&name).expect("an answer");
     acquire(&mut redis, &names, 4, false);
     assert!(fill(&mut redis, &name, 4, b""));

@@ -158,15 +158,17 @@ impl Server {
         if !stored.starts_with(&held) {
             return false;
         }
+        let until = stored[17..25].try_into().expect("8 bytes");
+        let is_held = self.now_ms() < u64::from_be_bytes(until);
         let old = stored[25..].to_vec();
-        if !fill.value.is_empty() {
+        if is_held && !fill.value.is_empty() {
             self.set(&fill.name, fill.value.clone(), fill.kept);
         } else if old.is_empty() {
             let _ = self.remove(&fill.name);
         } else {
             self.set(&fill.name, old, Duration::from_secs(60));
         }
-        true
+        is_held
     }
 }
 

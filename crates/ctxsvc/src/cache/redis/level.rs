@@ -70,7 +70,11 @@ where
             wire,
             marks,
             values: Values::new(codec, terms.schema, Arc::clone(&counts)),
-            repairs: Arc::new(Repairs::new(names.clone(), terms.longest_kept)),
+            // Whoever had the right to load before it was outdated may still fill it.
+            repairs: Arc::new(Repairs::new(
+                names.clone(),
+                terms.longest_kept + terms.lease,
+            )),
             names,
             terms,
             counts,
@@ -103,6 +107,8 @@ where
                     }
                 }
                 Some(State::Theirs { left }) if Instant::now() < give_up => {
+                    // What they bring is another one.
+                    right.unreadable = false;
                     sleep(jittered(pause).min(left)).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }

@@ -157,7 +157,7 @@ impl Line {
 }
 
 /// Connects until it has worked, or nobody is left who would use it.
-async fn connect(attempt: Attempt) {
+async fn connect(mut attempt: Attempt) {
     let failures = |inner: Arc<Inner>| {
         // ORDERING: as in `within_budget`.
         inner.failures.load(Ordering::Relaxed)
@@ -175,6 +175,8 @@ async fn connect(attempt: Attempt) {
             // ORDERING: as in `within_budget`.
             let number = inner.number.fetch_add(1, Ordering::Relaxed);
             inner.status.send_replace(Status::Up(connection, number));
+            // If it is closed from now on, there is another attempt.
+            attempt.0 = Weak::new();
             return;
         }
         inner.status.send_replace(Status::Closed);

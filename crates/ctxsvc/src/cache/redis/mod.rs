@@ -160,20 +160,21 @@ impl Redis {
         C: Codec<L::Value>,
     {
         let (load_timeout, most) = (policy.load_timeout.min(FOR_EVER), policy.most(true));
+        let budget = self.budget.min(FOR_EVER);
         let names = Names::new(&self.prefix, cache, self.schema);
         let marks = Arc::new(Marks::new());
         let open = |info| Client::open(info).expect("`open` has checked it");
         let resp3 = self.info.redis_settings().clone();
         let resp3 = resp3.set_protocol(ProtocolVersion::RESP3);
         let resp3 = self.info.clone().set_redis_settings(resp3);
-        let commands = Line::new(open(self.info), self.budget);
-        let changes = Link::new(open(resp3), names.clone(), Arc::clone(&marks), self.budget);
+        let commands = Line::new(open(self.info), budget);
+        let changes = Link::new(open(resp3), names.clone(), Arc::clone(&marks), budget);
         let terms = Terms {
             schema: self.schema,
             lease: load_timeout + LEASE_MARGIN,
             lease_wait: self.lease_wait.unwrap_or(load_timeout).min(FOR_EVER),
-            budget: self.budget,
-            unheard_for: self.unlinked_ttl,
+            budget,
+            unheard_for: self.unlinked_ttl.min(FOR_EVER),
             longest_kept: most.max(policy.most(false)) + policy.stale_for.min(FOR_EVER),
         };
         let server = Arc::new(Server::new(commands, changes));

@@ -124,11 +124,11 @@ impl Repairs {
             return;
         }
         // Made here, so that it ends also if its task is dropped before it has run.
-        let running = Running(Arc::clone(self));
+        let mut running = Running(Some(Arc::clone(self)));
         let wire = Arc::clone(wire);
         runtime.spawn(async move {
-            while running.0.has_work() {
-                running.0.repair(&*wire).await;
+            while let Some(repairs) = running.with_work() {
+                repairs.repair(&*wire).await;
                 sleep(PAUSE + jitter(PAUSE / 2)).await;
             }
         });
@@ -175,10 +175,39 @@ impl State {
     }
 }
 
-struct Running(Arc<Repairs>);
+/// `None` when it has said that it is over: from then on another one may run.
+struct Running(Option<Arc<Repairs>>);
+
+impl Running {
+    fn with_work(&mut self) -> Option<&Repairs> {
+        self.0 = self.0.take().filter(|repairs| repairs.has_work());
+        self.0.as_deref()
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
-        lock(&self.0.state).is_running = false;
+        if let Some(repairs) = &self.0 {
+            lock(&repairs.state).is_running = false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::Server;
+    use super::*;
+    use crate::cache::marks::Marks;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_has_ended_does_not_end_the_next_one() {
+        let names = Names::new("test", "rows", 0);
+        let wire = Server::new().connect(names.clone(), Arc::new(Marks::new()));
+        let repairs = Arc::new(Repairs::new(names, Duration::from_secs(1)));
+        let mut first = Running(Some(Arc::clone(&repairs)));
+        assert!(first.with_work().is_none());
+        repairs.unused(b"test:rows:v0:1", 1, &wire);
+        drop(first);
+        assert!(lock(&repairs.state).is_running, "a second one would start");
     }
 }

@@ -15,7 +15,7 @@ pub(crate) static ACQUIRE: Script = Script {
 };
 
 pub(crate) static FILL: Script = Script {
-    sha: "5f3a9d20802c3bceff8867218a19b05f6b2e71b8",
+    sha: "d2f758988b53ad77a41ae4b66d143e45cc3bfd2d",
     source: include_str!("lua/fill.lua"),
 };
 

@@ -66,7 +66,7 @@ impl Wire for Server {
             return Err(Away::Unanswered);
         };
         let clock = Clock {
-            ms: seconds * 1_000 + us / 1_000,
+            ms: seconds.saturating_mul(1_000).saturating_add(us / 1_000),
             asked,
             answered: Instant::now(),
         };
@@ -84,10 +84,11 @@ impl Wire for Server {
             call.by_sha.arg(&fill.value[..]).arg(ms(fill.kept));
         }
         let reply = self.call(&call).await?;
-        Ok(reply
-            .into_iter()
-            .map(|held| held == Value::Int(1))
-            .collect())
+        if reply.len() != fills.len() {
+            return Err(Away::Unanswered);
+        }
+        let held = reply.into_iter().map(|held| held == Value::Int(1));
+        Ok(held.collect())
     }
 
     async fn tokens(&self, names: &[Vec<u8>]) -> Result<Vec<Option<u128>>, Away> {

@@ -13,6 +13,7 @@ use tokio::time::sleep;
 use super::fake::{Network, Process, Server};
 use super::level::{Level, Terms};
 use super::name::Names;
+use super::script::FILL;
 use super::{Codec, CodecError};
 use crate::cache::builder::CachedBuilder;
 use crate::cache::marks::Marks;
@@ -285,6 +286,24 @@ async fn an_old_value_in_redis_stands_in_where_no_process_remembers_one() {
     assert!(gone.is_err());
 }
 
+/// Another process may have other settings: in the midst of a deployment, say.
+#[tokio::test(start_paused = true)]
+async fn a_value_is_stale_for_no_longer_than_who_is_asked_allows() {
+    let (server, rows) = (Server::new(), Rows::default());
+    rows.write(1);
+    let generous = node_with(&server, &rows, 3, |builder| builder.stale_for(TTL * 10));
+    generous.get(1).await;
+    generous.settled().await;
+    let (strict, late) = (node(&server, &rows), node(&server, &rows));
+    assert_eq!(strict.get(1).await.source(), Source::Redis);
+    sleep(TTL + ms(100)).await;
+    *rows.is_down.lock().expect("no panic") = true;
+    for node in [strict, late] {
+        let found = node.cached.get(&Ctx::root(), &1).await;
+        assert!(found.is_err(), "{found:?}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_refresh_adopts_what_another_process_has_loaded() {
     let (server, rows) = (Server::new(), Rows::default());
@@ -372,6 +391,21 @@ fn foreign(payload: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_nobody_can_read_is_loaded_by_one_process() {
+    let (server, rows) = (Server::new(), Rows::default());
+    rows.write(1);
+    let writer = node(&server, &rows);
+    writer.get(1).await;
+    writer.settled().await;
+    let name = server.names().pop().expect("one is there");
+    server.change(&name, |bytes| *bytes = foreign(b"poison"));
+    rows.take(ms(100));
+    let nodes: Vec<_> = (0..3).map(|_| node(&server, &rows)).collect();
+    futures_join(nodes.iter().map(|node| node.get(1))).await;
+    assert_eq!(rows.loads(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_schemas_side_by_side_have_their_own_values_and_hear_of_each_others_writes() {
     let (server, rows) = (Server::new(), Rows::default());
     rows.write(1);
@@ -390,6 +424,101 @@ async fn two_schemas_side_by_side_have_their_own_values_and_hear_of_each_others_
         reader.settled().await;
         writer.settled().await;
     }
+}
+
+/// A server whose answers are longer and greater than any that was asked for.
+fn boastful_server() -> std::net::SocketAddr {
+    use std::io::{BufReader, Write};
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let addr = listener.local_addr().expect("it is bound");
+    let serve = |mut stream: std::net::TcpStream| {
+        let mut commands = BufReader::new(stream.try_clone().expect("a stream"));
+        let mut parser = redis::Parser::new();
+        while let Ok(command) = parser.parse_value(&mut commands) {
+            let words: Vec<Vec<u8>> = redis::from_redis_value(command).expect("a command");
+            let is_fill = words.get(1).is_some_and(|it| it == FILL.sha.as_bytes());
+            let answer = match &words[0][..] {
+                b"EVALSHA" if is_fill => "*3\r\n:1\r\n:1\r\n:1\r\n",
+                b"EVALSHA" => "*3\r\n:9223372036854775807\r\n:0\r\n$0\r\n\r\n",
+                b"TIME" => "*2\r\n$20\r\n18446744073709551615\r\n$1\r\n0\r\n",
+                b"MGET" => "*2\r\n$-1\r\n$-1\r\n",
+                _ => "+OK\r\n",
+            };
+            if stream.write_all(answer.as_bytes()).is_err() {
+                break;
+            }
+        }
+    };
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || serve(stream));
+        }
+    });
+    addr
+}
+
+#[tokio::test]
+async fn a_server_that_says_more_than_it_was_asked_for_is_nobodys_error() {
+    let rows = Rows::default();
+    rows.write(1);
+    rows.write(2);
+    let url = format!("redis://{}", boastful_server());
+    let redis = super::Redis::open(&url).expect("a URL").budget(ms(5_000));
+    let cached = Cached::builder("rows", rows).redis(redis, Digits).build();
+    let one = cached.get(&Ctx::root(), &1).await.expect("it is loaded");
+    let two = cached.get_many(&Ctx::root(), &[2]).await;
+    assert!(one.is_some() && two.expect("it is loaded").len() == 1);
+    assert_eq!(cached.close(ms(5_000)).await.left, 0);
+}
+
+/// A key whose text is no text.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Mute;
+
+impl std::fmt::Display for Mute {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("it has no text")
+    }
+}
+
+struct Silence;
+
+impl Load for Silence {
+    type Key = Mute;
+    type Value = u64;
+    type Error = Down;
+
+    async fn load(&self, _ctx: &Ctx, _key: &Mute) -> Result<Option<u64>, Down> {
+        Ok(None)
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_panics_does_not_take_the_process_along() {
+    let redis = super::Redis::open("redis://127.0.0.1:1").expect("a URL");
+    let cached = Cached::builder("rows", Silence)
+        .redis(redis, Digits)
+        .build();
+    let updating = tokio::spawn(async move {
+        let write = async { Ok::<_, Infallible>(()) };
+        cached.update(&Ctx::root(), &Mute, write).await.map(drop)
+    });
+    assert!(updating.await.is_err_and(|error| error.is_panic()));
+}
+
+/// Whatever a setting says, it is no reason to panic.
+#[tokio::test]
+async fn budgets_and_lifetimes_may_be_as_long_as_they_like() {
+    let rows = Rows::default();
+    rows.write(1);
+    let redis = super::Redis::open("redis://127.0.0.1:1").expect("a URL");
+    let redis = redis.budget(Duration::MAX).unlinked_ttl(Duration::MAX);
+    let redis = redis.lease_wait(Duration::MAX);
+    let cached = Cached::builder("rows", rows).redis(redis, Digits).build();
+    let found = cached.get(&Ctx::root(), &1).await.expect("it is loaded");
+    assert!(found.is_some());
+    assert!(!cached.invalidate(&1).await, "there is no Redis");
 }
 
 #[tokio::test(start_paused = true)]
@@ -459,6 +588,25 @@ async fn more_keys_than_are_remembered_make_all_of_redis_outdated_until_it_has_e
     assert_eq!(*node.get(9_999).await, 2);
     sleep(TTL).await;
     assert_eq!(*node.get(9_999).await, 2);
+}
+
+/// Another process was loading when a write could not be told, and has the right to fill later.
+#[tokio::test(start_paused = true)]
+async fn what_is_filled_after_a_write_that_could_not_be_told_is_not_read_by_its_process() {
+    let (server, rows) = (Server::new(), Rows::default());
+    rows.write(1);
+    rows.take(ms(1_500));
+    let (reader, writer) = (node(&server, &rows), node(&server, &rows));
+    let (old, ()) = tokio::join!(reader.get(1), async {
+        sleep(ms(100)).await;
+        writer.process.set(Network::Closed);
+        assert!(!writer.update(&rows, 1).await);
+    });
+    assert_eq!(*old, 1, "it has asked before");
+    // A lifetime after the update, and not yet one after the fill.
+    sleep(ms(3_900)).await;
+    writer.process.set(Network::Good);
+    assert_eq!(*writer.get(1).await, 2);
 }
 
 #[tokio::test(start_paused = true)]
