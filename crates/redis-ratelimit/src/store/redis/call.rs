@@ -290,7 +290,7 @@ impl UnderWay<'_> {
         }
         self.guard.suspect(self.link, SUSPICION);
         let mut dead = pin!(async {
-            let took = self.guard.another(self.link).await;
+            let took = self.another().await;
             sleep(took * DEAD_AFTER).await;
         });
         let first = poll_fn(|cx| match answer.as_mut().poll(cx) {
@@ -298,6 +298,19 @@ impl UnderWay<'_> {
             Poll::Pending => dead.as_mut().poll(cx).map(|()| Err(is_silent())),
         });
         timeout_at(deadline, first).await.ok()
+    }
+
+    /// Waits until there is another connection, after this one was given up: to the same server, or
+    /// to who has taken its place. Says how long that took to be made.
+    async fn another(&self) -> Duration {
+        self.guard.given_up_on(self.link).await;
+        let mut same = pin!(self.guard.another(self.link));
+        let mut successor = pin!(self.to.servers.successor(self.to.slot, self.guard));
+        poll_fn(|cx| match same.as_mut().poll(cx) {
+            Poll::Ready(took) => Poll::Ready(took),
+            Poll::Pending => successor.as_mut().poll(cx),
+        })
+        .await
     }
 }
 
