@@ -2,14 +2,17 @@
 #![cfg(feature = "task")]
 
 use std::future::{Future, pending, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use elastic_pool::task::Pool;
-use elastic_pool::{BuildError, CancelReason, JobHandle, Observer, Shutdown, SubmitErrorKind};
+use elastic_pool::{
+    BuildError, CancelReason, Ending, JobHandle, Observer, Shutdown, SubmitErrorKind,
+};
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 use tokio::time::{Instant, advance, sleep};
@@ -383,6 +386,40 @@ async fn a_drain_ends_at_its_deadline_and_hands_the_rest_back() -> Result {
         assert_eq!(pool.metrics().returned, 3);
         assert!(balances(&pool));
     }
+    Ok(())
+}
+
+/// Shuts its pool down when it hears of an end, and says whether that panics.
+#[derive(Default)]
+struct Impatient {
+    pool: OnceLock<Pool>,
+    panics: OnceLock<bool>,
+}
+
+impl Observer for Impatient {
+    fn job_ended(&self, _: Ending, _: Option<Duration>) {
+        let Some(pool) = self.pool.get() else { return };
+        let begun = catch_unwind(AssertUnwindSafe(|| {
+            let shutdown = pin!(pool.shutdown(Shutdown::Cancel(Duration::ZERO)));
+            let _ready = shutdown.poll(&mut Context::from_waker(Waker::noop()));
+        }));
+        let _ = self.panics.set(begun.is_err());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_that_meets_a_cancelled_job_survives_its_drop() -> Result {
+    let observer = Arc::new(Impatient::default());
+    let builder = Pool::builder().limit(1).queue(1);
+    let pool = builder.observer(Arc::clone(&observer)).build()?;
+    let (gate, _running) = blocker(&pool).await;
+    let bomb = Bomb;
+    let queued = pool.try_submit(async move { drop(bomb) })?;
+    assert!(observer.pool.set(pool.clone()).is_ok());
+    // Its end is told before its place in the queue is given up.
+    assert!(queued.cancel());
+    assert_eq!(observer.panics.get(), Some(&false));
+    drop(gate);
     Ok(())
 }
 

@@ -98,7 +98,9 @@ impl<'a> Submission<'a> {
         let waker = Waker::from(Arc::clone(&parker));
         let cx = Context::from_waker(&waker);
         let mut place = Place::new(self.shared);
-        self.shared.look_for_room();
+        if !worker::is_worker_of(self.shared) {
+            self.shared.look_for_room();
+        }
         loop {
             if let Poll::Ready(answer) = self.poll(&mut place, &cx) {
                 return answer;

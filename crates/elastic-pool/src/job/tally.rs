@@ -42,8 +42,8 @@ impl Tally {
     }
 
     fn add(&self, counter: &AtomicU64, more: u64) {
-        // ORDERING: Relaxed. It guards no other memory; the cell's lock orders it before the
-        // result that a reader has seen.
+        // ORDERING: Relaxed. It guards no other memory; the step that ends the job is a Release, and
+        // comes after it: who has seen the result sees the count.
         if self.has_one_writer {
             let before = counter.load(Ordering::Relaxed);
             counter.store(before + more, Ordering::Relaxed);

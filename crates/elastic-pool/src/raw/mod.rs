@@ -11,10 +11,11 @@
 //!    had begun. From then on it is the handle's.
 //! 4. **One handle.** A cell has at most one [`Receiver`], which is made with it, cannot be cloned,
 //!    and is polled through `&mut`.
-//! 5. **The waiter.** While `WAITER` is not set, or since `ENDED` was found set, nobody but the handle
-//!    touches it; the handle writes it only while neither is set, having cleared `WAITER` itself. Who
-//!    ends the job reads it, and only if `WAITER` was set at that moment. So the two may
-//!    read at once, and neither writes meanwhile.
+//! 5. **The waiter.** Only the handle writes it, and only while its own last step has found `ENDED` not
+//!    set and left `WAITER` not set. Who ends the job only reads it, and only if `WAITER` was set in
+//!    the step that set `ENDED`. All three steps are on the one word, so one comes first: if the
+//!    handle's, there is no reader until the handle sets `WAITER`; if the end, the handle finds `ENDED`
+//!    and writes no more. So the two may read at once, and nobody reads while the other writes.
 //! 6. **Threads.** Work, result and waker are `Send`, and nobody has a reference to the work or the
 //!    result while another one may: so the cell is `Sync`.
 

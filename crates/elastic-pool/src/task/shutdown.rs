@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Pool;
 use super::shared::{Entry, Shared};
-use crate::job::{CancelReason, Log, Tally};
+use crate::job::{CancelReason, Log, Tally, discard};
 use crate::report::Unstarted;
 use crate::{Ending, Shutdown, ShutdownReport};
 
@@ -63,7 +63,7 @@ fn take_unstarted(shared: &Arc<Shared>, unstarted: &mut Vec<Unstarted>) {
         let Some(entry) = entry else {
             break;
         };
-        // Not if its handle has just cancelled it.
+        // Not if its handle has just cancelled it: what it has captured goes here then.
         if entry.task.hand_back(&shared.tally) {
             let watch = &shared.watch;
             watch.tell(|observer| observer.job_ended(Ending::Returned, None));
@@ -71,6 +71,8 @@ fn take_unstarted(shared: &Arc<Shared>, unstarted: &mut Vec<Unstarted>) {
                 entry,
                 shared: Arc::clone(shared),
             }));
+        } else {
+            discard(entry);
         }
     }
     shared.leave(shared.state.lock(), 0);

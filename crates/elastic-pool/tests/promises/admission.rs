@@ -179,3 +179,29 @@ fn a_worker_never_waits_for_room_in_its_own_queue() -> Result {
     assert!(handle.join()?);
     Ok(())
 }
+
+#[test]
+fn a_worker_whose_own_long_queue_is_full_does_not_nap_before_it_runs_the_job() -> Result {
+    const ROUND: u32 = 50;
+    const QUEUE: usize = 512;
+    // Three naps of 20 us: who sleeps for so long sleeps for no less.
+    const NAPS: Duration = Duration::from_micros(60);
+    let pool = Pool::builder().workers(1..=1).queue(QUEUE).build()?;
+    let ours = pool.clone();
+    let job = move || {
+        for _ in 0..QUEUE {
+            ours.execute(|| ()).expect("the pool is open");
+        }
+        let round = |_| {
+            let began = Instant::now();
+            for _ in 0..ROUND {
+                ours.execute(|| ()).expect("the pool is open");
+            }
+            began.elapsed()
+        };
+        (0..20).map(round).min()
+    };
+    let fastest = pool.try_submit(job)?.join()?.expect("there are rounds");
+    assert!(fastest < ROUND * NAPS, "{fastest:?}");
+    Ok(())
+}

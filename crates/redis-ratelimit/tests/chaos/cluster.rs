@@ -428,6 +428,38 @@ async fn nobody_notices_that_a_slot_moves_to_another_node() {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
+async fn a_long_budget_is_not_spent_on_a_node_whose_replica_has_taken_over() {
+    let settings = ["--cluster-require-full-coverage", "no"];
+    let cluster = Cluster::start(&settings).expect("a cluster");
+    let limiter = with_budget(store(&cluster), 3 * PATIENCE);
+    let [key, ..] = keys(&cluster);
+    let policy = per_day("api", 50);
+    let is_decided = async || limiter.peek(check(&policy, &key)).await;
+    wait_for(is_decided, PATIENCE).await;
+    cluster.nodes()[0].pause();
+    let started = Instant::now();
+    // As many as are sent at once, and one that waits for them.
+    let asked = (0..3).map(|_| {
+        let (limiter, policy, key) = (limiter.clone(), policy.clone(), key.clone());
+        tokio::spawn(async move { limiter.check(check(&policy, &key)).await })
+    });
+    let mut decided = 0;
+    for asked in asked.collect::<Vec<_>>() {
+        match asked.await.expect("no panic") {
+            Decision::Allowed(_) => decided += 1,
+            decision => {
+                let told = (FaultKind::ConnectionLost, Applied::Maybe);
+                assert_eq!(fault(&decision), told, "{decision:?}");
+            }
+        }
+    }
+    assert_eq!(decided, 1);
+    assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
+    cluster.nodes()[0].resume();
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
 async fn a_node_that_dies_is_a_doubt_for_its_keys_alone_until_its_replica_takes_over() {
     for pauses in [false, true] {
         // Otherwise no node serves anything while a single one is away.

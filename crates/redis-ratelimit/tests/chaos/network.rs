@@ -214,6 +214,37 @@ async fn a_long_budget_is_not_spent_on_a_connection_that_is_silent() {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
+async fn all_who_wait_for_a_server_that_was_stopped_are_answered_by_it() {
+    const CHECKS: u32 = 2_000;
+    let server = Redis::start(&[]).expect("a server");
+    let settings = builder(&server.url(), FailurePolicy::Closed);
+    let (limiter, policy) = (settings.budget(10 * PATIENCE).build(), policy(2 * CHECKS));
+    is_decided(&limiter, &policy).await.expect("a healthy link");
+    server.pause();
+    let asked: Vec<_> = (0..CHECKS)
+        .map(|_| {
+            let (limiter, policy) = (limiter.clone(), policy.clone());
+            tokio::spawn(async move { limiter.check(check(&policy)).await })
+        })
+        .collect();
+    // Until after the second in which it is suspected, that in which it says nothing, and that of the
+    // first attempt to connect: the second one succeeds soon after it has begun.
+    let started = Instant::now();
+    wait_for(async || started.elapsed() > 8 * BUDGET, PATIENCE).await;
+    server.resume();
+    let mut doubts = Vec::new();
+    for asked in asked {
+        match asked.await.expect("no panic") {
+            Decision::Allowed(_) => {}
+            decision => doubts.push(decision),
+        }
+    }
+    let first = doubts.first();
+    assert!(first.is_none(), "{} of {CHECKS}: {first:?}", doubts.len());
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
 async fn callers_who_do_not_wait_for_the_budget_get_a_new_connection_all_the_same() {
     let (_server, proxy, limiter, policy) = behind_a_proxy(|settings| settings).await;
     proxy.orphan();

@@ -369,6 +369,9 @@ async fn a_cluster_that_asks_for_certificates_is_one_store_for_those_who_have_on
     assert!(found.iter().all(|keys| *keys > 0), "{found:?}");
 }
 
+const UNREADABLE: &[u8] = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+const OF_NO_KIND: &[u8] = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+
 #[test]
 fn what_is_no_certificate_or_no_encrypted_url_is_told_at_once() {
     let pem = Authority::new().pem;
@@ -394,6 +397,13 @@ fn what_is_no_certificate_or_no_encrypted_url_is_told_at_once() {
             "no private key",
         ),
         ("rediss://127.0.0.1", certificate, b"", "no private key"),
+        (
+            "rediss://127.0.0.1",
+            UNREADABLE,
+            key,
+            "certificate can't be read",
+        ),
+        ("rediss://127.0.0.1", certificate, OF_NO_KIND, "no kind"),
         (
             "rediss://127.0.0.1",
             certificate,

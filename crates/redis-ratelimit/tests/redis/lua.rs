@@ -386,6 +386,24 @@ fn what_another_quota_has_stored_in_parts_counts_as_whole_microseconds() {
 
 #[test]
 #[ignore = "needs redis"]
+fn what_a_lone_check_is_told_is_what_was_written_also_with_a_part_of_a_microsecond() {
+    let gcra = Gcra::new(1, SECOND, 10).expect("a rule");
+    let rule = Rule::Gcra(gcra);
+    let mut server = Server::new();
+    let key = server.keys.key("part");
+    for seconds in 0..12 {
+        server.set(&key, &format!("{}.5", NOW + seconds * SECOND));
+        let call = bundles(&gcra, std::slice::from_ref(&key), &[&[1]]);
+        let told = rule.retell_bundle(&server.run(&call, NOW), NOW, &[1]);
+        let is_admitted = told.expect("a sound reply")[0].admitted;
+        let (value, _) = server.stored(&key).expect("it was set");
+        let charged = (NOW + (seconds + 1) * SECOND).to_string();
+        assert_eq!(is_admitted, value == charged, "{seconds} s ahead: {value}");
+    }
+}
+
+#[test]
+#[ignore = "needs redis"]
 fn permits_are_taken_renewed_and_released_as_the_core_does() {
     let mut server = Server::new();
     let key = server.keys.key("permits");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, ErrorKind, RedisError, RedisResult, Value};
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::budget::Budget;
 use super::fault::{self, Remedy};
@@ -26,8 +26,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(64);
 /// Whatever the budget, a connection is suspected that has been silent for so long.
 const SUSPICION: Duration = Duration::from_secs(1);
 
-/// It is dead if it is silent for so many times as long as the next one took to be made. That is a
-/// few answers, so a slow link is not.
+/// It is dead if it stays silent for so many times as long as the next one took to be made, since that
+/// was there. That is a few answers, so a slow link is not, nor one over which a server that was stopped
+/// has many to give.
 const DEAD_AFTER: u32 = 8;
 
 /// How often a request is sent on at once. A cluster whose nodes do not agree on who serves what
@@ -289,14 +290,27 @@ impl UnderWay<'_> {
         }
         self.guard.suspect(self.link, SUSPICION);
         let mut dead = pin!(async {
-            let took = self.guard.another(self.link).await;
-            sleep_until(self.started + took * DEAD_AFTER).await;
+            let took = self.another().await;
+            sleep(took * DEAD_AFTER).await;
         });
         let first = poll_fn(|cx| match answer.as_mut().poll(cx) {
             Poll::Ready(answer) => Poll::Ready(answer),
             Poll::Pending => dead.as_mut().poll(cx).map(|()| Err(is_silent())),
         });
         timeout_at(deadline, first).await.ok()
+    }
+
+    /// Waits until there is another connection, after this one was given up: to the same server, or
+    /// to who has taken its place. Says how long that took to be made.
+    async fn another(&self) -> Duration {
+        self.guard.given_up_on(self.link).await;
+        let mut same = pin!(self.guard.another(self.link));
+        let mut successor = pin!(self.to.servers.successor(self.to.slot, self.guard));
+        poll_fn(|cx| match same.as_mut().poll(cx) {
+            Poll::Ready(took) => Poll::Ready(took),
+            Poll::Pending => successor.as_mut().poll(cx),
+        })
+        .await
     }
 }
 

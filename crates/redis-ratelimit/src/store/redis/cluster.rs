@@ -143,6 +143,20 @@ impl Cluster {
         })
     }
 
+    /// Waits until another node than this one serves a slot and can be reached, and says how long the
+    /// connection to that one took to be made.
+    pub(super) async fn successor(self: &Arc<Self>, slot: Option<u16>, of: &Guard) -> Duration {
+        loop {
+            let other = self.guard_if_known(slot).filter(|guard| !guard.is(of));
+            if let Some(guard) = other
+                && let Ok(link) = guard.link().await
+            {
+                return link.took;
+            }
+            self.looked().await;
+        }
+    }
+
     /// Where a node sends a request to that it does not serve.
     pub(super) fn redirection(
         self: &Arc<Self>,

@@ -5,7 +5,8 @@
 //! long. So the first one that is given up on sends a PING after it, and a PING without an answer
 //! within the same time replaces the connection; so do three requests given up on in a row. One
 //! that may wait for longer than a second does so after that, and goes on waiting until there is
-//! another connection over which the server answers so much faster that the first one is dead.
+//! another connection over which the server, or who has taken its place in a cluster, answers so much
+//! faster that the first one is dead.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -70,7 +71,7 @@ pub(super) struct Link {
     pub(super) connection: MultiplexedConnection,
     next_attempt: Instant,
     /// Until the server had said hello.
-    took: Duration,
+    pub(super) took: Duration,
     silences: Arc<AtomicU32>,
 }
 
@@ -194,6 +195,14 @@ impl Guard {
         if is_first.is_ok() {
             self.spawn_probe(link, patience);
         }
+    }
+
+    /// Waits until this connection is not the one that is used any more.
+    pub(super) async fn given_up_on(&self, link: &Link) {
+        let mut status = self.inner.status.subscribe();
+        let is_other = |status: &Status| !matches!(status, Status::Up(it) if it.is(link));
+        // This guard holds a sender, so the channel is not closed.
+        let _ = status.wait_for(is_other).await;
     }
 
     /// Waits until there is another connection than this one, and says how long that took to be

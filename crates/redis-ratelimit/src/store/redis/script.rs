@@ -27,7 +27,7 @@ pub(crate) static GCRA: Script = script!(
     "lua/gcra.lua"
 );
 pub(crate) static GCRA_ONE: Script = script!(
-    "afd60d1186af8e4dcfa406d1862f09e3e62574ae",
+    "a7568caec656f14049e3f052b70d7c5bde871972",
     "lua/gcra_one.lua"
 );
 pub(crate) static GCRA_PARTS: Script = script!(

@@ -3,8 +3,10 @@
 //! The client's own module for it asks one sentinel after the other, each for as long as it takes:
 //! one that the network has swallowed would use up the time that there is to connect. These are
 //! asked all at once, and every server that one of them names is tried at once too: the first that
-//! says it is a primary is the one. So neither a sentinel that is dead nor one that has missed a
-//! failover, however fast it is, stands in the way of one that knows better.
+//! says it is a primary is the one. So neither a sentinel that is dead nor one that still names a
+//! server which is dead or a replica by now, however fast it is, stands in the way of one that knows
+//! better. Of two servers that both say it, as long as one has not heard of a failover, nobody can tell
+//! from here which is right.
 
 use std::collections::HashSet;
 

@@ -10,8 +10,10 @@
     )
 )]
 
+use std::future::pending;
 #[cfg(any(feature = "cluster", feature = "tls"))]
 use std::sync::Arc;
+use std::time::Duration;
 
 #[cfg(feature = "tls")]
 use redis::ConnectionInfo;
@@ -85,6 +87,16 @@ impl Servers {
             Self::One(guard) => Ok((guard.clone(), guard.link().await?)),
             #[cfg(feature = "cluster")]
             Self::Cluster(cluster) => cluster.reach(slot).await,
+        }
+    }
+
+    /// Waits until somebody else has taken a server's place for a slot, and says how long the
+    /// connection to that one took to be made.
+    pub(super) async fn successor(&self, slot: Option<u16>, of: &Guard) -> Duration {
+        match self {
+            Self::One(_) => pending().await,
+            #[cfg(feature = "cluster")]
+            Self::Cluster(cluster) => cluster.successor(slot, of).await,
         }
     }
 

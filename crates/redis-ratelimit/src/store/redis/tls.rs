@@ -45,7 +45,7 @@ impl Credentials {
         let private = private.map_err(|_| invalid("it holds no private key in PEM"))?;
         // The client would find out when it connects.
         CertifiedKey::from_der(chain, private, &ring::default_provider())
-            .map_err(|_| invalid("the private key is not that of the certificate"))?;
+            .map_err(|error| invalid(why_no_pair(&error)))?;
         Ok(Self {
             roots: self.roots.clone(),
             client: Some(ClientTlsConfig {
@@ -70,6 +70,14 @@ fn certificates(pem: &[u8]) -> RedisResult<Vec<CertificateDer<'static>>> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     let found = found.ok().filter(|found| !found.is_empty());
     found.ok_or_else(|| invalid("it holds no certificates in PEM"))
+}
+
+fn why_no_pair(error: &rustls::Error) -> &'static str {
+    match error {
+        rustls::Error::InconsistentKeys(_) => "the private key is not that of the certificate",
+        rustls::Error::InvalidCertificate(_) => "the certificate can't be read",
+        _ => "the private key is of no kind that is known here: RSA, ECDSA or Ed25519",
+    }
 }
 
 fn invalid(reason: &'static str) -> RedisError {

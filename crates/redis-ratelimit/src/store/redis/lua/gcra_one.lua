@@ -9,13 +9,16 @@ local call, key = redis.call, KEYS[1]
 local tolerance, debt, is_ahead = ARGV[1] + 0, 0, false
 local stored = call('GET', key)
 if stored then
-  -- As in gcra.lua, but for a part of a µs in what is damaged: it gets lost where it is written.
+  -- As in gcra.lua.
   local at = tonumber(stored) or tonumber(string.match(stored, '^(%d+):%d+$')) or now
   debt = at - now
   if not (debt > 0) then
     debt = 0
   elseif debt > tolerance then
     debt, is_ahead = tolerance, true
+  else
+    -- What is damaged may have a part of a µs. The reply would lose it, and say more than is done.
+    debt = debt - debt % 1
   end
 end
 local after = debt + ARGV[2]
