@@ -1,5 +1,7 @@
 //! Encrypted connections, by rustls.
 
+use std::sync::Arc;
+
 use redis::{
     Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, ErrorKind, RedisError, RedisResult,
     TlsCertificates,
@@ -43,8 +45,10 @@ impl Credentials {
         let chain = certificates(certificate)?;
         let private = PrivateKeyDer::from_pem_slice(key);
         let private = private.map_err(|_| invalid("it holds no private key in PEM"))?;
+        let chosen = CryptoProvider::get_default().cloned();
+        let provider = chosen.unwrap_or_else(|| Arc::new(ring::default_provider()));
         // The client would find out when it connects.
-        CertifiedKey::from_der(chain, private, &ring::default_provider())
+        CertifiedKey::from_der(chain, private, &provider)
             .map_err(|error| invalid(why_no_pair(&error)))?;
         Ok(Self {
             roots: self.roots.clone(),
@@ -76,10 +80,47 @@ fn why_no_pair(error: &rustls::Error) -> &'static str {
     match error {
         rustls::Error::InconsistentKeys(_) => "the private key is not that of the certificate",
         rustls::Error::InvalidCertificate(_) => "the certificate can't be read",
-        _ => "the private key is of no kind that is known here: RSA, ECDSA or Ed25519",
+        _ => "the private key is of no kind that the cryptography of this process knows",
     }
 }
 
 fn invalid(reason: &'static str) -> RedisError {
     (ErrorKind::InvalidClientConfig, reason).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::crypto::KeyProvider;
+    use rustls::sign::SigningKey;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct KnowsNoKeys;
+
+    impl KeyProvider for KnowsNoKeys {
+        fn load_private_key(
+            &self,
+            _: PrivateKeyDer<'static>,
+        ) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+            Err(rustls::Error::General("it knows none".into()))
+        }
+    }
+
+    #[test]
+    fn a_key_is_judged_by_the_cryptography_that_the_process_has_chosen() {
+        let certified = rcgen::generate_simple_self_signed(["limiter".to_owned()]);
+        let certified = certified.expect("a certificate");
+        let (certificate, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
+        let pair = || Credentials::default().with_client(certificate.as_bytes(), key.as_bytes());
+        assert!(pair().is_ok());
+        let chosen = CryptoProvider {
+            key_provider: &KnowsNoKeys,
+            ..ring::default_provider()
+        };
+        // No other test of this process opens an encrypted connection.
+        chosen.install_default().expect("none is chosen");
+        let error = pair().expect_err("it knows no keys");
+        assert!(error.to_string().contains("no kind"), "{error}");
+    }
 }
