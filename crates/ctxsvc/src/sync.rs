@@ -12,7 +12,7 @@ pub(crate) use loom::sync::{
     atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
 };
 
-#[cfg(all(any(feature = "redis", test), not(all(test, model))))]
+#[cfg(all(feature = "redis", not(all(test, model))))]
 pub(crate) use std::sync::atomic::AtomicU32;
 
 #[cfg(all(test, model))]

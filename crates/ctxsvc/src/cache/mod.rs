@@ -8,7 +8,7 @@ mod flight;
 mod hit;
 mod load;
 mod loader;
-#[cfg(any(feature = "redis", test))]
+#[cfg(any(feature = "redis", all(test, model)))]
 mod marks;
 mod memory;
 mod observe;
