@@ -18,6 +18,9 @@ const ENDLESS: &str = "SELECT pg_sleep(3600)";
 /// Longer than any query of theirs that is to come to its end.
 const ENOUGH: Duration = Duration::from_secs(30);
 
+/// Whoever asks for it has to wait: an answer that is there at once is no await.
+const SLOW: &str = "SELECT pg_sleep(0.01)";
+
 const BRIEF: Duration = Duration::from_millis(50);
 
 struct Stand {
@@ -213,7 +216,7 @@ async fn a_query_dropped_at_any_await_leaves_the_pool_whole() {
     let ctx = Ctx::root().with_timeout(ENOUGH);
     let awaits = every_await(
         async || {
-            query("SELECT 1")
+            query(SLOW)
                 .fetch_one(ctx.on(&stand.pool))
                 .await
                 .expect("an answer")
@@ -236,6 +239,10 @@ async fn a_transaction_dropped_at_any_await_leaves_nothing_behind() {
                 .execute(&mut transaction)
                 .await
                 .expect("new");
+            query(SLOW)
+                .execute(&mut transaction)
+                .await
+                .expect("an answer");
             transaction.rollback().await.expect("an answer");
         },
         async |_at| {

@@ -17,6 +17,9 @@ const ENDLESS: &str =
 const ROWS: &str =
     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000) SELECT i FROM n";
 
+/// Whoever asks for it has to wait: an answer that is there at once is no await.
+const SLOW: &str = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 200000) SELECT COUNT(*) FROM n";
+
 const BRIEF: Duration = Duration::from_millis(20);
 
 /// A database in memory. It is gone with its only connection, so nothing may replace that one.
@@ -104,6 +107,10 @@ async fn a_transaction_dropped_at_any_await_leaves_nothing_behind() {
                 .execute(&mut transaction)
                 .await
                 .expect("new");
+            query(SLOW)
+                .execute(&mut transaction)
+                .await
+                .expect("an answer");
             transaction.rollback().await.expect("an answer");
         },
         async |_at| assert_eq!(notes(&pool).await, 0),

@@ -239,6 +239,10 @@ impl UserStore for SqliteStore {
 mod tests {
     use super::*;
 
+    const SLOW: &str =
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 200000)
+        SELECT COUNT(*) FROM n";
+
     #[tokio::test]
     async fn what_is_acknowledged_is_on_disk() {
         let file = std::env::temp_dir().join(format!("demo-pragmas-{}", std::process::id()));
@@ -274,7 +278,13 @@ mod tests {
     async fn callers_who_go_away_take_nothing_of_the_memory_with_them() {
         let store = SqliteStore::in_memory().await.expect("memory");
         let awaits = testkit::every_await(
-            async || store.list(None, 1).await.expect("a list"),
+            // An answer that is there at once would be no await.
+            async || {
+                sqlx::query(SLOW)
+                    .fetch_one(&store.writer)
+                    .await
+                    .expect("a count")
+            },
             async |at| assert_eq!(store.writer.size(), 1, "dropped at await {at}"),
         )
         .await;
