@@ -1,11 +1,11 @@
 //! The proxy in front of a real Redis, and keys of a test's own.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::panic::{self, AssertUnwindSafe};
 use std::time::{Duration, Instant};
 
-use redis::{Client, Commands, Connection, ConnectionAddr, IntoConnectionInfo, RedisResult};
+use redis::{Client, Commands, Connection, RedisResult};
 use testkit::{Keys, Link, Proxy, wait_for};
 
 /// Long enough for an answer that comes, and paid in full by one that must not.
@@ -17,37 +17,28 @@ struct Fixture {
     /// Past the proxy.
     direct: Connection,
     proxy: Proxy,
+    /// The URL that leads through it.
+    through: String,
 }
 
 fn fixture() -> Fixture {
     let keys = testkit::redis();
     let client = Client::open(keys.url()).expect("a valid URL");
-    let proxy = Proxy::to(server_addr(&client)).expect("a port and a thread");
+    let (proxy, through) = Proxy::before(keys.url()).expect("a port and a thread");
     let direct = client.get_connection().expect("the server runs");
     Fixture {
         keys,
         direct,
         proxy,
+        through,
     }
-}
-
-fn server_addr(client: &Client) -> SocketAddr {
-    let ConnectionAddr::Tcp(host, port) = client.get_connection_info().addr() else {
-        panic!("TEST_REDIS_URL is not redis://host:port, and the proxy needs TCP");
-    };
-    let mut addrs = (host.as_str(), *port)
-        .to_socket_addrs()
-        .expect("a known host");
-    addrs.next().expect("an address")
 }
 
 impl Fixture {
     /// With a timeout as clients have one.
     fn connect(&self) -> RedisResult<Connection> {
-        let addr = self.proxy.addr();
-        let through = ConnectionAddr::Tcp(addr.ip().to_string(), addr.port());
-        let info = self.keys.url().into_connection_info()?.set_addr(through);
-        let connection = Client::open(info)?.get_connection_with_timeout(AMPLE)?;
+        let client = Client::open(self.through.as_str())?;
+        let connection = client.get_connection_with_timeout(AMPLE)?;
         connection.set_read_timeout(Some(AMPLE))?;
         Ok(connection)
     }

@@ -1,6 +1,5 @@
 //! Queries that end with their context, on a real Postgres.
 
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use ctxsvc::{Ctx, Done, stops_when_abandoned};
@@ -34,15 +33,18 @@ struct Stand {
 
 impl Stand {
     async fn with(connections: u32) -> Self {
-        Self::through(connections, None).await
+        let schema = testkit::postgres(None);
+        let url = schema.url().to_owned();
+        Self::at(&url, schema, connections).await
     }
 
-    async fn through(connections: u32, proxy: Option<(&Proxy, &str)>) -> Self {
+    async fn behind_a_proxy(connections: u32) -> (Self, Proxy) {
         let schema = testkit::postgres(None);
-        let url = match proxy {
-            Some((proxy, place)) => schema.url().replace(place, &proxy.addr().to_string()),
-            None => schema.url().to_owned(),
-        };
+        let (proxy, url) = Proxy::before(schema.url()).expect("a free port");
+        (Self::at(&url, schema, connections).await, proxy)
+    }
+
+    async fn at(url: &str, schema: Schema, connections: u32) -> Self {
         let name = format!("ctxsvc_{}", schema.name());
         let options: PgConnectOptions = url.parse().expect("a URL");
         let options = stops_when_abandoned(options.application_name(&name));
@@ -313,9 +315,7 @@ async fn a_transaction_whose_query_was_dropped_does_nothing_more() {
 #[tokio::test]
 #[ignore = "needs postgres"]
 async fn a_pool_whose_connections_went_silent_works_again() {
-    let (server, place) = server_of(testkit::postgres(None).url());
-    let proxy = Proxy::to(server).expect("a free port");
-    let stand = Stand::through(4, Some((&proxy, &place))).await;
+    let (stand, proxy) = Stand::behind_a_proxy(4).await;
     stand.comes_to_rest().await;
 
     proxy.set(Link::Blackhole);
@@ -333,9 +333,7 @@ async fn a_pool_whose_connections_went_silent_works_again() {
 #[tokio::test]
 #[ignore = "needs postgres"]
 async fn a_connection_that_goes_silent_on_its_way_back_is_not_missed() {
-    let (server, place) = server_of(testkit::postgres(None).url());
-    let proxy = Proxy::to(server).expect("a free port");
-    let stand = Stand::through(1, Some((&proxy, &place))).await;
+    let (stand, proxy) = Stand::behind_a_proxy(1).await;
     let ctx = Ctx::root().with_timeout(ENOUGH);
     query("SELECT 1")
         .execute(ctx.on(&stand.pool))
@@ -351,13 +349,4 @@ async fn a_connection_that_goes_silent_on_its_way_back_is_not_missed() {
     proxy.orphan();
     proxy.set(Link::Pass);
     stand.comes_to_rest().await;
-}
-
-/// The address of the server in a URL, and how it is written there.
-fn server_of(url: &str) -> (SocketAddr, String) {
-    let (_, rest) = url.split_once("://").expect("a URL");
-    let place = rest.split('/').next().expect("a host");
-    let place = place.rsplit('@').next().expect("a host");
-    let mut addrs = place.to_socket_addrs().expect("a host with a port");
-    (addrs.next().expect("an address"), place.to_owned())
 }

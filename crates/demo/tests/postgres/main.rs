@@ -3,7 +3,6 @@
 #[path = "../conformance/mod.rs"]
 mod conformance;
 
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,9 +61,7 @@ struct Service {
 impl Service {
     async fn start() -> Self {
         let schema = testkit::postgres(None);
-        let (server, place) = server_of(schema.url());
-        let proxy = Proxy::to(server).expect("a free port");
-        let url = schema.url().replace(&place, &proxy.addr().to_string());
+        let (proxy, url) = Proxy::before(schema.url()).expect("a free port");
         let store = connect(&url).await;
         let metrics = demo::telemetry::metrics();
         let routes = router(
@@ -114,15 +111,6 @@ impl Service {
     async fn end(self) {
         self.store.close().await;
     }
-}
-
-/// The address of the server in a URL, and how it is written there.
-fn server_of(url: &str) -> (SocketAddr, String) {
-    let (_, rest) = url.split_once("://").expect("a URL");
-    let place = rest.split('/').next().expect("a host");
-    let place = place.rsplit('@').next().expect("a host");
-    let mut addrs = place.to_socket_addrs().expect("a host with a port");
-    (addrs.next().expect("an address"), place.to_owned())
 }
 
 async fn get(routes: Router, path: &str) -> Response<Body> {

@@ -5,7 +5,7 @@ mod link;
 mod pump;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -93,6 +93,38 @@ impl Proxy {
             stop: Some(stop),
             thread: Some(thread),
         })
+    }
+
+    /// As [`to`](Self::to), for the server in a URL: returns the URL that leads through the proxy too.
+    ///
+    /// # Errors
+    ///
+    /// As [`to`](Self::to), and if the URL names no host with a port, or one that nobody knows.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use testkit::Proxy;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let (proxy, through) = Proxy::before("redis://me:secret@127.0.0.1:6379/1")?;
+    /// assert_eq!(through, format!("redis://me:secret@{}/1", proxy.addr()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn before(url: &str) -> io::Result<(Self, String)> {
+        let unknown = || io::Error::other("no host with a port, as in redis://127.0.0.1:6379");
+        let (scheme, rest) = url.split_once("://").ok_or_else(unknown)?;
+        let authority = rest.split(['/', '?']).next().unwrap_or(rest);
+        let (user, place) = match authority.rsplit_once('@') {
+            Some((user, place)) => (format!("{user}@"), place),
+            None => (String::new(), authority),
+        };
+        let server = place.to_socket_addrs()?.next().ok_or_else(unknown)?;
+        let proxy = Self::to(server)?;
+        let path = &rest[authority.len()..];
+        let through = format!("{scheme}://{user}{}{path}", proxy.addr());
+        Ok((proxy, through))
     }
 
     /// Where to connect instead of to the server.
