@@ -28,9 +28,9 @@ impl Done {
     }
 }
 
-/// What was asked before was given up on, so that nobody knows what has become of it.
+/// What was asked before was given up on, or its connection has broken.
 pub(super) fn given_up() -> sqlx::Error {
-    let what = "a query of this transaction was given up on, so that it is rolled back: begin anew";
+    let what = "a query of this transaction has got no answer, so it is rolled back: begin anew";
     sqlx::Error::Io(io::Error::new(io::ErrorKind::ConnectionAborted, what))
 }
 

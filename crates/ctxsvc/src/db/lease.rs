@@ -1,6 +1,7 @@
 //! A connection that goes back to its pool only if nothing is left of what was asked.
 
 use std::fmt;
+use std::mem;
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
@@ -56,9 +57,8 @@ pub trait Abandon: Database {
 pub(super) struct Lease<DB: Guarded> {
     /// `None` when it was given back.
     connection: Option<PoolConnection<DB>>,
+    /// All that was asked was answered, and [`told`](Self::told).
     at_rest: bool,
-    /// Questions of whose answer nobody has [`told`](Self::told) yet.
-    unanswered: usize,
     in_transaction: bool,
     /// For a drop where there is no other one.
     runtime: Option<Handle>,
@@ -75,7 +75,6 @@ impl<DB: Guarded> Lease<DB> {
         let mut lease = Self {
             connection: Some(connection),
             at_rest: true,
-            unanswered: 0,
             in_transaction: false,
             runtime: Handle::try_current().ok(),
             ctx: ctx.clone(),
@@ -105,11 +104,9 @@ impl<DB: Guarded> Lease<DB> {
     }
 
     /// The connection, for what is [`told`](Self::told) later. An error if something was asked
-    /// before that was never told: whoever asks now can't know what he builds on.
+    /// before that was never answered: whoever asks now can't know what he builds on.
     pub(super) fn ask(&mut self) -> Result<&mut DB::Connection, Error> {
-        self.at_rest = false;
-        self.unanswered += 1;
-        if self.unanswered > 1 {
+        if !mem::replace(&mut self.at_rest, false) {
             return Err(self.ctx.check().map_or_else(over, |()| given_up()));
         }
         let connection = self.connection.as_mut();
@@ -119,7 +116,6 @@ impl<DB: Guarded> Lease<DB> {
     /// What has become of what was asked.
     pub(super) fn told<T>(&mut self, answer: Result<Result<T, Error>, Done>) -> Result<T, Error> {
         let answer = answer.map_err(over)?;
-        self.unanswered -= 1;
         self.at_rest = is_answer(&answer);
         match answer {
             Err(error) if DB::was_ended(&error) => {
@@ -131,7 +127,7 @@ impl<DB: Guarded> Lease<DB> {
 
     /// Back to the pool, as it was.
     pub(super) async fn give_back(mut self) {
-        if !self.at_rest || self.in_transaction {
+        if self.in_transaction {
             return;
         }
         let Ok(connection) = self.ask() else { return };
@@ -189,9 +185,9 @@ async fn back_to_pool<DB: Database>(mut connection: PoolConnection<DB>) {
     let _is_lost = timeout(RETURN_WITHIN, connection.return_to_pool()).await;
 }
 
-/// Whether the database has said all that it has to say.
+/// Whether the database has said all that it has to say. It is not asked with what can't be encoded.
 fn is_answer<T>(answer: &Result<T, Error>) -> bool {
-    matches!(answer, Ok(_) | Err(Error::Database(_)))
+    matches!(answer, Ok(_) | Err(Error::Database(_) | Error::Encode(_)))
 }
 
 impl<DB: Guarded> fmt::Debug for Lease<DB> {

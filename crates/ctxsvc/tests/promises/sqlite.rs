@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use ctxsvc::{Ctx, Done};
 use futures_util::TryStreamExt;
-use sqlx::sqlite::{SqlitePool, SqlitePoolOptions};
-use sqlx::{query, query_scalar};
+use sqlx::encode::IsNull;
+use sqlx::error::BoxDynError;
+use sqlx::sqlite::{SqliteArgumentsBuffer, SqlitePool, SqlitePoolOptions, SqliteTypeInfo};
+use sqlx::{Sqlite, query, query_scalar};
 use testkit::{every_await, wait_for};
 use tokio::time::timeout;
 
@@ -208,5 +210,40 @@ async fn what_the_database_says_goes_through() {
     assert!(Done::find(&twice).is_none());
     let missing = query("SELECT 1 WHERE 1 = 2").fetch_one(ctx.on(&pool)).await;
     assert!(matches!(missing, Err(sqlx::Error::RowNotFound)));
+    assert_eq!(notes(&pool).await, 1);
+}
+
+/// What no database can be asked with.
+struct Unwritable;
+
+impl sqlx::Type<Sqlite> for Unwritable {
+    fn type_info() -> SqliteTypeInfo {
+        <i64 as sqlx::Type<Sqlite>>::type_info()
+    }
+}
+
+impl<'q> sqlx::Encode<'q, Sqlite> for Unwritable {
+    fn encode_by_ref(&self, _: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
+        Err("it can't be written".into())
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_goes_on_after_a_value_that_can_not_be_written() {
+    let pool = pool().await;
+    let mut transaction = Ctx::root().begin(&pool).await.expect("a transaction");
+    let refused = query("INSERT INTO notes VALUES ($1)")
+        .bind(Unwritable)
+        .execute(&mut transaction)
+        .await;
+    assert!(
+        matches!(refused, Err(sqlx::Error::Encode(_))),
+        "{refused:?}"
+    );
+    query("INSERT INTO notes VALUES (1)")
+        .execute(&mut transaction)
+        .await
+        .expect("nothing was asked before");
+    transaction.commit().await.expect("an answer");
     assert_eq!(notes(&pool).await, 1);
 }
