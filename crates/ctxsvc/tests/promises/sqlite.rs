@@ -222,7 +222,7 @@ impl sqlx::Type<Sqlite> for Unwritable {
     }
 }
 
-impl<'q> sqlx::Encode<'q, Sqlite> for Unwritable {
+impl sqlx::Encode<'_, Sqlite> for Unwritable {
     fn encode_by_ref(&self, _: &mut SqliteArgumentsBuffer) -> Result<IsNull, BoxDynError> {
         Err("it can't be written".into())
     }
