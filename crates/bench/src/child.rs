@@ -2,11 +2,10 @@
 
 use std::fs;
 use std::io::{self, BufRead, Write};
-use std::time::Instant;
 
-use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
+use crate::stopwatch::measured;
 use crate::{Operation, raw};
 
 /// One line from the parent: how many operations, and whether their allocations are counted.
@@ -46,24 +45,18 @@ pub(crate) fn say(value: &impl Serialize) -> io::Result<()> {
 }
 
 fn slice(operation: &mut dyn Operation, order: Order) -> Sample {
-    let (began, cpu_began) = (Instant::now(), cpu_nanos());
-    let (allocations, bytes) = raw::count(order.counts_allocations, || {
-        operation.run(order.operations);
+    let ((allocations, bytes), times) = measured(|| {
+        raw::count(order.counts_allocations, || {
+            operation.run(order.operations);
+        })
     });
-    let nanos = began.elapsed().as_secs_f64() * 1e9;
     Sample {
-        nanos,
-        cpu_nanos: cpu_nanos() - cpu_began,
+        nanos: times.wall,
+        cpu_nanos: times.cpu,
         allocations,
         bytes,
         peak_bytes: peak_bytes(),
     }
-}
-
-/// Processor time of all threads of this process.
-fn cpu_nanos() -> f64 {
-    let now = clock_gettime(ClockId::ProcessCPUTime);
-    std::time::Duration::try_from(now).map_or(0.0, |time| time.as_secs_f64() * 1e9)
 }
 
 /// The most memory that this process ever had resident.

@@ -30,6 +30,7 @@
 //!   how much slower this machine allocates than the reference (malloc and free in 20 ns).
 //! - **Allocations** are counted in a slice of their own. In the others, the counting allocator
 //!   costs one load and one branch per call, and the same to all.
+//! - **What only prepares an operation** is left out where it is marked as such: see [`unmeasured`].
 //! - **Peak memory** is the process's (`VmHWM`, Linux only), with what the binary itself takes.
 //! - **Processor time** is the process's, all threads together.
 //! - **A row that is too noisy to believe says so**, in the table and in the file: see [`Noise`].
@@ -48,6 +49,7 @@ mod raw;
 mod report;
 mod row;
 mod statistics;
+mod stopwatch;
 mod worker;
 
 pub use bench::Bench;
@@ -57,3 +59,4 @@ pub use operation::{Operation, batch, each, on_tokio};
 pub use report::{ContenderReport, FactReport, Flatness, Growth, Report, RowReport};
 pub use row::{Fact, Row};
 pub use statistics::Ratio;
+pub use stopwatch::unmeasured;

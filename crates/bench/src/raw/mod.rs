@@ -32,6 +32,15 @@ pub(crate) fn count(counts: bool, work: impl FnOnce()) -> (u64, u64) {
     )
 }
 
+/// Runs `work` without a count of what it allocates.
+pub(crate) fn uncounted<R>(work: impl FnOnce() -> R) -> R {
+    // ORDERING: SeqCst, as in `count`.
+    let counts = IS_COUNTING.swap(false, Ordering::SeqCst);
+    let result = work();
+    IS_COUNTING.store(counts, Ordering::SeqCst);
+    result
+}
+
 fn note(bytes: usize) {
     // ORDERING: Relaxed on each. The counters guard no other memory, and a stray allocation of
     // another thread at the edge of the count is one too many or too few either way.

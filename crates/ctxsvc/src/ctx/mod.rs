@@ -8,6 +8,7 @@ mod scope;
 mod timer;
 mod token;
 mod values;
+mod waiters;
 
 #[cfg(all(test, model))]
 mod loom_tests;

@@ -11,7 +11,7 @@
 //! - A scope becomes `LINKED` under its parent's lock, after the parent has, and is in its list.
 //! - A scope that owns its deadline has an earlier one than its parent.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::task::Waker;
 
 use slab::Slab;
@@ -19,9 +19,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::timer::Alarm;
+use super::waiters::Waiters;
 use crate::Done;
 use crate::done::Cause;
-use crate::sync::{AtomicBool, AtomicU8, AtomicUsize, Mutex, Ordering, lock};
+use crate::sync::{AtomicBool, AtomicU8, AtomicUsize, Mutex, MutexGuard, Ordering, lock};
 
 const ALONE: u8 = 0;
 const LINKED: u8 = 1;
@@ -40,21 +41,25 @@ pub(crate) struct Scope {
     /// In the parent's list.
     place: AtomicUsize,
     deadline: Option<Instant>,
+    /// Whether the deadline is not the parent's, and what to name if it ends this scope.
+    owns_deadline: bool,
+    deadline_cause: Option<Cause>,
     parent: Option<Arc<Scope>>,
-    own_deadline: Option<OwnDeadline>,
-    hub: Mutex<Hub>,
-}
-
-/// The deadline is not the parent's.
-struct OwnDeadline {
-    cause: Option<Cause>,
+    /// Made when there is something to be kept in it: most scopes are dropped before.
+    hub: OnceLock<Box<Mutex<Hub>>>,
 }
 
 #[derive(Default)]
 struct Hub {
     outcome: Option<Outcome>,
-    /// None has been woken and keeps its place.
-    waiters: Slab<Option<Waker>>,
+    /// Empty from the outcome on.
+    open: Open,
+}
+
+/// Whom and what a scope that is not over has to tell.
+#[derive(Default)]
+struct Open {
+    waiters: Waiters,
     children: Slab<Weak<Scope>>,
     timer: Option<Alarm>,
     foreign: Option<Alarm>,
@@ -70,7 +75,7 @@ struct Outcome {
 impl Scope {
     pub(super) fn cancellable(parent: Option<Arc<Self>>) -> Arc<Self> {
         let deadline = parent.as_ref().and_then(|parent| parent.deadline);
-        Self::new(parent, deadline, None)
+        Self::new(parent, deadline, false, None)
     }
 
     /// The deadline is earlier than the parent's.
@@ -79,13 +84,14 @@ impl Scope {
         deadline: Instant,
         cause: Option<Cause>,
     ) -> Arc<Self> {
-        Self::new(parent, Some(deadline), Some(OwnDeadline { cause }))
+        Self::new(parent, Some(deadline), true, cause)
     }
 
     fn new(
         parent: Option<Arc<Self>>,
         deadline: Option<Instant>,
-        own_deadline: Option<OwnDeadline>,
+        owns_deadline: bool,
+        deadline_cause: Option<Cause>,
     ) -> Arc<Self> {
         let depth = parent
             .as_ref()
@@ -96,9 +102,10 @@ impl Scope {
             depth,
             place: AtomicUsize::new(NO_PLACE),
             deadline,
+            owns_deadline,
+            deadline_cause,
             parent,
-            own_deadline,
-            hub: Mutex::default(),
+            hub: OnceLock::new(),
         });
         if depth % LOOK_UP_MAX == LOOK_UP_MAX - 1 {
             scope.link();
@@ -114,7 +121,7 @@ impl Scope {
     pub(super) fn deadline_owner(self: &Arc<Self>) -> Option<&Arc<Self>> {
         self.deadline?;
         let mut scope = self;
-        while scope.own_deadline.is_none() {
+        while !scope.owns_deadline {
             scope = scope.parent.as_ref()?;
         }
         Some(scope)
@@ -138,13 +145,19 @@ impl Scope {
     }
 
     pub(super) fn check(&self) -> Result<(), Done> {
-        let outcome = if self.is_over() {
-            self.settle(None)
+        let now = if self.is_over() {
+            None
         } else {
-            self.deadline
-                .and_then(|_| self.settle(Some(Instant::now())))
+            let Some(deadline) = self.deadline else {
+                return Ok(());
+            };
+            let now = Instant::now();
+            if now < deadline {
+                return Ok(());
+            }
+            Some(now)
         };
-        outcome.map_or(Ok(()), Err)
+        self.settle(now).map_or(Ok(()), Err)
     }
 
     /// What has ended this scope, if something has: the first of what has ended a scope above it,
@@ -173,7 +186,7 @@ impl Scope {
             if outcome.is_some() {
                 return (outcome, owner);
             }
-            if owner.is_none() && scope.own_deadline.is_some() {
+            if owner.is_none() && scope.owns_deadline {
                 owner = Some(scope);
             }
             match scope.parent.as_deref() {
@@ -188,13 +201,17 @@ impl Scope {
         if self.state.load(Ordering::Acquire) != OVER {
             return None;
         }
-        lock(&self.hub).outcome.clone()
+        self.hub().outcome.clone()
+    }
+
+    fn hub(&self) -> MutexGuard<'_, Hub> {
+        lock(self.hub.get_or_init(Box::default))
     }
 
     fn deadline_passed(&self) -> Option<Outcome> {
-        let cause = self.own_deadline.as_ref()?.cause.clone();
-        let done = Done::timeout(cause);
-        self.deadline.map(|at| Outcome { done, at })
+        let at = self.deadline.filter(|_| self.owns_deadline)?;
+        let done = Done::timeout(self.deadline_cause.clone());
+        Some(Outcome { done, at })
     }
 
     pub(super) fn cancel(&self, cause: Option<Cause>) {
@@ -207,22 +224,20 @@ impl Scope {
 
     /// Ends this scope and all linked ones below it, unless they are over, and wakes all who wait.
     fn finish(&self, outcome: &Outcome) {
-        let Some(children) = self.end(outcome) else {
-            return;
-        };
         // Not by recursion: a chain may be longer than the stack.
-        let mut generations = vec![(children, outcome.clone())];
-        while let Some((children, outcome)) = generations.pop() {
-            let children = children
-                .into_iter()
-                .filter_map(|(_, child)| child.upgrade());
-            for child in children {
+        let mut generations = Vec::new();
+        let mut ended = self
+            .end(outcome)
+            .map(|children| (children, outcome.clone()));
+        while let Some((children, outcome)) = ended {
+            let children = children.into_iter();
+            for child in children.filter_map(|(_, child)| child.upgrade()) {
                 let outcome = child.inherited(&outcome);
-                match child.end(&outcome) {
-                    Some(children) if !children.is_empty() => generations.push((children, outcome)),
-                    _ => {}
+                if let Some(children) = child.end(&outcome) {
+                    generations.push((children, outcome));
                 }
             }
+            ended = generations.pop();
         }
     }
 
@@ -233,57 +248,50 @@ impl Scope {
         own.unwrap_or_else(|| outcome.clone())
     }
 
-    /// Ends this one scope, wakes who waits for it, and returns its children. None if it was over.
+    /// Ends this one scope and wakes who waits for it. Returns its children, if there are any left
+    /// to be told.
     fn end(&self, outcome: &Outcome) -> Option<Slab<Weak<Self>>> {
         let outcome = outcome.clone();
         let left = {
-            let mut hub = lock(&self.hub);
+            let mut hub = self.hub();
             if hub.outcome.is_some() {
                 return None;
             }
-            let empty = Hub {
-                outcome: Some(outcome),
-                ..Hub::default()
-            };
-            let left = std::mem::replace(&mut *hub, empty);
+            hub.outcome = Some(outcome);
             // ORDERING: Release, with the Acquire in `is_over`: the outcome is written.
             self.state.store(OVER, Ordering::Release);
-            left
+            std::mem::take(&mut hub.open)
         };
         if let Some(token) = left.token {
             token.cancel();
         }
-        let waiters = left.waiters.into_iter().filter_map(|(_, waker)| waker);
-        waiters.for_each(Waker::wake);
-        Some(left.children)
+        left.waiters.wake_all();
+        Some(left.children).filter(|children| !children.is_empty())
     }
 
     /// Makes sure that what ends a scope above this one is told to this one.
     pub(super) fn link(self: &Arc<Self>) {
-        let mut alone = Vec::new();
-        let mut scope = self;
         // ORDERING: Acquire, see `is_over`.
-        while scope.state.load(Ordering::Acquire) == ALONE {
-            let Some(parent) = &scope.parent else { break };
-            alone.push((scope, parent));
-            scope = parent;
+        if self.state.load(Ordering::Acquire) != ALONE {
+            return;
         }
-        for (scope, parent) in alone.into_iter().rev() {
-            if let Some(outcome) = scope.link_to(parent) {
-                scope.finish(&scope.inherited(&outcome));
-            }
+        let Some(parent) = &self.parent else { return };
+        // No deeper than `LOOK_UP_MAX`: one of so many was linked when it was made.
+        parent.link();
+        if let Some(outcome) = self.link_to(parent) {
+            self.finish(&self.inherited(&outcome));
         }
     }
 
     /// What has ended the parent, if it is over.
     fn link_to(self: &Arc<Self>, parent: &Self) -> Option<Outcome> {
-        let mut hub = lock(&parent.hub);
+        let mut hub = parent.hub();
         if hub.outcome.is_some() {
             return hub.outcome.clone();
         }
         // ORDERING: Relaxed. It is set under this lock only, and read under it or by the last owner.
         if self.place.load(Ordering::Relaxed) == NO_PLACE {
-            let place = hub.children.insert(Arc::downgrade(self));
+            let place = hub.open.children.insert(Arc::downgrade(self));
             self.place.store(place, Ordering::Relaxed);
         }
         // ORDERING: AcqRel, so that who sees `LINKED` knows the list to hold it. A scope that is
@@ -297,62 +305,56 @@ impl Scope {
     /// Takes down who is to be woken, under the `place` of before. None if it is over.
     pub(super) fn enrol(&self, place: Option<usize>, waker: &Waker) -> Option<usize> {
         if let Some(place) = place {
-            let hub = lock(&self.hub);
-            let known = hub.waiters.get(place).and_then(Option::as_ref);
+            let hub = self.hub();
+            let known = hub.open.waiters.get(place);
             if known.is_some_and(|known| known.will_wake(waker)) {
                 return Some(place);
             }
         }
         // Cloned before the lock is taken and dropped after: a waker is foreign code.
         let mut waker = Some(waker.clone());
-        let mut hub = lock(&self.hub);
+        let mut hub = self.hub();
         if hub.outcome.is_some() {
             return None;
         }
-        match place.and_then(|place| Some((place, hub.waiters.get_mut(place)?))) {
+        match place.and_then(|place| Some((place, hub.open.waiters.get_mut(place)?))) {
             Some((place, known)) => {
                 std::mem::swap(known, &mut waker);
                 drop(hub);
                 Some(place)
             }
-            None => Some(hub.waiters.insert(waker)),
+            None => Some(hub.open.waiters.insert(waker)),
         }
     }
 
     pub(super) fn leave(&self, place: usize) {
-        let mut hub = lock(&self.hub);
-        let waker = hub.waiters.try_remove(place);
+        let mut hub = self.hub();
+        let waker = hub.open.waiters.remove(place);
         drop(hub);
         drop(waker);
     }
 
     /// Wakes all who wait, so that they look again.
     pub(super) fn rouse(&self) {
-        let waiters: Vec<Waker> = {
-            let mut hub = lock(&self.hub);
-            hub.waiters
-                .iter_mut()
-                .filter_map(|(_, waker)| waker.take())
-                .collect()
-        };
+        let waiters = self.hub().open.waiters.take_wakers();
         waiters.into_iter().for_each(Waker::wake);
     }
 
     pub(super) fn keep_timer(&self, timer: Alarm) {
-        self.keep(timer, |hub| &mut hub.timer);
+        self.keep(timer, |open| &mut open.timer);
     }
 
     pub(super) fn keep_foreign(&self, foreign: Alarm) {
-        self.keep(foreign, |hub| &mut hub.foreign);
+        self.keep(foreign, |open| &mut open.foreign);
     }
 
     /// Keeps an alarm for as long as there is something left to end. The one before is of no use.
-    fn keep(&self, alarm: Alarm, slot: impl FnOnce(&mut Hub) -> &mut Option<Alarm>) {
-        let mut hub = lock(&self.hub);
+    fn keep(&self, alarm: Alarm, slot: impl FnOnce(&mut Open) -> &mut Option<Alarm>) {
+        let mut hub = self.hub();
         let useless = if hub.outcome.is_some() {
             Some(alarm)
         } else {
-            slot(&mut hub).replace(alarm)
+            slot(&mut hub.open).replace(alarm)
         };
         drop(hub);
         drop(useless);
@@ -360,16 +362,16 @@ impl Scope {
 
     /// A token that is cancelled when this ends, if it has not ended.
     pub(super) fn token(&self) -> Option<CancellationToken> {
-        let mut hub = lock(&self.hub);
+        let mut hub = self.hub();
         if hub.outcome.is_some() {
             return None;
         }
-        Some(hub.token.get_or_insert_default().clone())
+        Some(hub.open.token.get_or_insert_default().clone())
     }
 
     #[cfg(all(test, model))]
     pub(super) fn children(&self) -> usize {
-        lock(&self.hub).children.len()
+        self.hub().open.children.len()
     }
 
     /// Takes this scope out of its parent's list.
@@ -378,8 +380,8 @@ impl Scope {
         // ORDERING: Relaxed. This is the last owner.
         let place = self.place.load(Ordering::Relaxed);
         if place != NO_PLACE {
-            let mut hub = lock(&parent.hub);
-            let link = hub.children.try_remove(place);
+            let mut hub = parent.hub();
+            let link = hub.open.children.try_remove(place);
             drop(hub);
             drop(link);
         }

@@ -2,14 +2,14 @@
 
 use std::future::ready;
 use std::hint::black_box;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bench::{Operation, Row, batch, each, on_tokio};
+use bench::{Operation, Row, batch, each, on_tokio, unmeasured};
 use ctxsvc::{CancelGuard, Ctx};
-use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -24,6 +24,7 @@ pub(crate) fn rows() -> Vec<Row> {
     ];
     rows.extend([check(), run_ready(), run_waiting(), values()]);
     rows.extend([cancel_unwatched(), cancel_watched(), cancel_children()]);
+    rows.push(live_and_end());
     rows
 }
 
@@ -161,22 +162,47 @@ fn run_ready() -> Row {
         })
 }
 
+/// Has to wait once, and is polled again at once: no runtime's way of doing that is measured.
+async fn polled_twice<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx| {
+        assert!(future.as_mut().poll(cx).is_pending());
+        future.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// Ready at its second poll.
+#[derive(Default)]
+struct Second(bool);
+
+impl Future for Second {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
+        if std::mem::replace(&mut self.0, true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
 fn run_waiting() -> Row {
     Row::new("run a future of two polls")
         .ours("ctxsvc", |_| {
             on_tokio(async || {
                 let (ctx, guard) = Ctx::root().with_timeout(HOUR).cancellable();
                 guard.disarm();
-                async move || ctx.run(yield_now()).await.is_ok()
+                async move || polled_twice(ctx.run(Second::default())).await.is_ok()
             })
         })
         .peer("timeout(run_until_cancelled)", |_| {
             on_tokio(async || {
                 let token = CancellationToken::new();
                 async move || {
-                    tokio::time::timeout(HOUR, token.run_until_cancelled(yield_now()))
-                        .await
-                        .is_ok()
+                    let run = token.run_until_cancelled(Second::default());
+                    polled_twice(tokio::time::timeout(HOUR, run)).await.is_ok()
                 }
             })
         })
@@ -217,61 +243,109 @@ fn values() -> Row {
         })
 }
 
+/// The cancel alone. The children have been made before and are dropped after.
 fn cancel_unwatched() -> Row {
-    Row::new("cancel children that nobody waits for, and drop them")
-        .sizes([100, 10_000])
+    Row::new("cancel one with so many children, for none of which anybody waits")
+        .levels([10_000, 100_000])
         .ours("ctxsvc", |size| {
             each(move || {
                 let (ctx, guard) = Ctx::root().cancellable();
-                let children: Vec<_> = (0..size)
-                    .map(|_| ctx.with_value(1_u8).cancellable())
-                    .collect();
+                let children: Vec<_> =
+                    unmeasured(|| (0..size).map(|_| ctx.cancellable()).collect());
                 guard.cancel();
-                children.len()
+                unmeasured(|| drop(children));
             })
         })
         .peer("tokio-util", |size| {
             each(move || {
                 let token = CancellationToken::new();
-                let children: Vec<_> = (0..size).map(|_| token.child_token()).collect();
+                let children: Vec<_> =
+                    unmeasured(|| (0..size).map(|_| token.child_token()).collect());
                 token.cancel();
-                children.len()
+                unmeasured(|| drop(children));
             })
         })
 }
 
+/// Polls each, so that it is among those who wait.
+fn wait<F: Future>(waiting: &mut [Pin<Box<F>>]) {
+    let mut cx = Context::from_waker(Waker::noop());
+    for waiting in waiting {
+        assert!(waiting.as_mut().poll(&mut cx).is_pending());
+    }
+}
+
 fn cancel_watched() -> Row {
-    Row::new("cancel one that many wait for")
-        .sizes([100, 10_000])
+    Row::new("cancel one that so many wait for")
+        .sizes([10_000, 100_000])
         .ours("ctxsvc", |size| {
             each(move || {
                 let (ctx, guard) = Ctx::root().cancellable();
-                let mut waiting: Vec<_> = (0..size).map(|_| ctx.done()).collect();
-                let mut cx = Context::from_waker(Waker::noop());
-                for waiting in &mut waiting {
-                    let _ = std::pin::Pin::new(waiting).poll(&mut cx);
-                }
+                let waiting = unmeasured(|| {
+                    let mut waiting: Vec<_> = (0..size).map(|_| Box::pin(ctx.done())).collect();
+                    wait(&mut waiting);
+                    waiting
+                });
                 guard.cancel();
-                waiting.len()
+                unmeasured(|| drop(waiting));
             })
         })
         .peer("tokio-util", |size| {
             each(move || {
                 let token = CancellationToken::new();
-                let mut waiting: Vec<_> = (0..size).map(|_| Box::pin(token.cancelled())).collect();
-                let mut cx = Context::from_waker(Waker::noop());
-                for waiting in &mut waiting {
-                    let _ = waiting.as_mut().poll(&mut cx);
-                }
+                let waiting = unmeasured(|| {
+                    let mut waiting: Vec<_> =
+                        (0..size).map(|_| Box::pin(token.cancelled())).collect();
+                    wait(&mut waiting);
+                    waiting
+                });
                 token.cancel();
-                waiting.len()
+                unmeasured(|| drop(waiting));
             })
         })
 }
 
 fn cancel_children() -> Row {
-    Row::new("cancel children with one who waits for each")
-        .sizes([100, 10_000])
+    Row::new("cancel so many children, with one who waits for each")
+        .sizes([10_000, 100_000])
+        .ours("ctxsvc", |size| {
+            each(move || {
+                let (ctx, guard) = Ctx::root().cancellable();
+                let children: Vec<_> =
+                    unmeasured(|| (0..size).map(|_| ctx.cancellable()).collect());
+                let waiting = unmeasured(|| {
+                    let mut waiting: Vec<_> =
+                        children.iter().map(|(it, _)| Box::pin(it.done())).collect();
+                    wait(&mut waiting);
+                    waiting
+                });
+                guard.cancel();
+                unmeasured(|| drop(waiting));
+                unmeasured(|| drop(children));
+            })
+        })
+        .peer("tokio-util", |size| {
+            each(move || {
+                let token = CancellationToken::new();
+                let children: Vec<_> =
+                    unmeasured(|| (0..size).map(|_| token.child_token()).collect());
+                let waiting = unmeasured(|| {
+                    let mut waiting: Vec<_> =
+                        children.iter().map(|it| Box::pin(it.cancelled())).collect();
+                    wait(&mut waiting);
+                    waiting
+                });
+                token.cancel();
+                unmeasured(|| drop(waiting));
+                unmeasured(|| drop(children));
+            })
+        })
+}
+
+/// The whole life of a child: what the cancel alone does not show.
+fn live_and_end() -> Row {
+    Row::new("make so many children, wait for each, cancel and drop them")
+        .sizes([1, 100, 10_000])
         .ours("ctxsvc", |size| {
             each(move || {
                 let (ctx, guard) = Ctx::root().cancellable();
@@ -279,7 +353,7 @@ fn cancel_children() -> Row {
                 let mut waiting: Vec<_> = children.iter().map(|(ctx, _)| ctx.done()).collect();
                 let mut cx = Context::from_waker(Waker::noop());
                 for waiting in &mut waiting {
-                    let _ = std::pin::Pin::new(waiting).poll(&mut cx);
+                    let _ = Pin::new(waiting).poll(&mut cx);
                 }
                 guard.cancel();
                 waiting.len()
@@ -289,12 +363,10 @@ fn cancel_children() -> Row {
             each(move || {
                 let token = CancellationToken::new();
                 let children: Vec<_> = (0..size).map(|_| token.child_token()).collect();
+                // One of these can't be moved once it waits.
                 let mut waiting: Vec<_> =
                     children.iter().map(|it| Box::pin(it.cancelled())).collect();
-                let mut cx = Context::from_waker(Waker::noop());
-                for waiting in &mut waiting {
-                    let _ = waiting.as_mut().poll(&mut cx);
-                }
+                wait(&mut waiting);
                 token.cancel();
                 waiting.len()
             })
