@@ -7,30 +7,27 @@ use std::sync::OnceLock;
 use std::task::{Context, Poll, Waker};
 
 use pin_project_lite::pin_project;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::remote::Since;
-use crate::{CancelGuard, Ctx};
 
-/// A load that is under way. It ends as a context does: once, and for all who wait.
+/// A load that is under way. It ends once, and for all who wait.
 pub(super) struct Flight<T> {
     began: Instant,
     /// From when on what it brings was read, once that is known.
     reads_since: OnceLock<Since>,
     outcome: OnceLock<T>,
-    ended: Ctx,
-    end: CancelGuard,
+    ended: Notify,
 }
 
 impl<T> Flight<T> {
     pub(super) fn new(began: Instant) -> Self {
-        let (ended, end) = Ctx::root().cancellable();
         Self {
             began,
             reads_since: OnceLock::new(),
             outcome: OnceLock::new(),
-            ended,
-            end,
+            ended: Notify::new(),
         }
     }
 
@@ -48,7 +45,7 @@ impl<T> Flight<T> {
     /// The first outcome counts.
     pub(super) fn end(&self, outcome: T) {
         let _ = self.outcome.set(outcome);
-        self.end.cancel();
+        self.ended.notify_waiters();
     }
 
     pub(super) fn outcome(&self) -> Option<&T> {
@@ -56,7 +53,12 @@ impl<T> Flight<T> {
     }
 
     pub(super) async fn wait(&self) -> &T {
-        self.ended.done().await;
+        // Made before the look: it hears of every end from now on.
+        let ended = self.ended.notified();
+        if let Some(outcome) = self.outcome.get() {
+            return outcome;
+        }
+        ended.await;
         self.outcome.get().expect("a flight ends with its outcome")
     }
 }

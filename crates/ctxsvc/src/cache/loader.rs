@@ -46,14 +46,16 @@ impl<L: Load> Shared<L> {
     pub(super) fn load(self: &Arc<Self>, ctx: &Ctx, key: &L::Key, flight: &Arc<FlightOf<L>>) {
         let landing = self.landing(key, flight);
         let (ctx, shared) = (ctx.detach(), Arc::clone(self));
-        launch(observe::traced(&self.name, 1, async move {
-            if let Some(remote) = &shared.remote {
-                shared.through(&**remote, &ctx, &landing).await;
-            } else {
+        // Apart, because one future for both would be as large as the larger one.
+        match self.remote.clone() {
+            Some(remote) => launch(observe::traced(&self.name, 1, async move {
+                shared.through(&*remote, &ctx, &landing).await;
+            })),
+            None => launch(observe::traced(&self.name, 1, async move {
                 let loaded = shared.origin(&ctx, &landing.key).await;
                 landing.land_loaded(loaded);
-            }
-        }));
+            })),
+        }
     }
 
     /// Brings several keys at once, each for its flight.
@@ -132,7 +134,6 @@ impl<L: Load> Shared<L> {
     }
 
     pub(super) fn answer(&self, value: Option<L::Value>, mark: Mark) -> AnswerOf<L> {
-        let value = value.map(Arc::new);
         let (fresh_until, stale_until) = self.policy.lifetime(value.is_some(), Instant::now());
         Answer {
             value,
@@ -187,33 +188,37 @@ impl<L: Load> Landing<L> {
     }
 
     pub(super) fn land_known(&self, answer: AnswerOf<L>, source: Source) {
-        let weight = answer.value.as_ref().map_or(1, |value| L::weight(value));
-        self.land(Entry::known(answer), weight, source);
+        self.land(known::<L>(answer), source);
     }
 
     /// What it was `before`, if it may still be given, is for a process that knows nothing else.
     pub(super) fn land_failed(&self, error: CacheError<L::Error>, before: Option<AnswerOf<L>>) {
-        let known = self.shared.memory.peek(&self.key);
-        let before = known.or_else(|| before.map(Entry::known));
+        let known_before = self.shared.memory.peek(&self.key);
+        let before = known_before.or_else(|| before.map(known::<L>));
         let failed = Entry::failed(before, error, Instant::now());
-        self.land(failed, 1, Source::Origin);
+        self.land(failed, Source::Origin);
     }
 
     /// Tells who waits, and does not remember it.
     pub(super) fn pass_on(&self, answer: AnswerOf<L>) {
         self.shared.flights.land(&self.key, &self.flight, || ());
-        self.flight.end((Entry::known(answer), Source::Origin));
+        self.flight.end((known::<L>(answer), Source::Origin));
     }
 
-    fn land(&self, entry: EntryOf<L>, weight: u64, source: Source) {
+    fn land(&self, entry: EntryOf<L>, source: Source) {
         let Shared {
             memory, flights, ..
         } = &*self.shared;
-        let remember = || memory.insert(&self.key, entry.clone(), weight);
+        let remember = || memory.insert(&self.key, entry.clone());
         let evicted = flights.land(&self.key, &self.flight, remember);
         self.flight.end((entry, source));
         drop(evicted);
     }
+}
+
+fn known<L: Load>(answer: AnswerOf<L>) -> EntryOf<L> {
+    let weight = answer.value.as_ref().map_or(1, |value| L::weight(value));
+    Entry::known(answer, weight)
 }
 
 impl<L: Load> Drop for Landing<L> {

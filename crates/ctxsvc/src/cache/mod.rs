@@ -91,7 +91,7 @@ pub struct Cached<L: Load> {
 enum Seen<V, E: std::error::Error + 'static> {
     Answer(Result<Option<Hit<V>>, CacheError<E>>),
     /// It has to be loaded. There may be a value that can stand in, after so long.
-    Missing(Option<Arc<V>>, Duration),
+    Missing(Option<Hit<V>>, Duration),
 }
 
 type Answered<L> = Result<Option<Hit<<L as Load>::Value>>, CacheError<<L as Load>::Error>>;
@@ -139,7 +139,7 @@ impl<L: Load> Cached<L> {
         };
         ctx.check()?;
         let answer = match self.join(key, now) {
-            Joined::Known(answer) => Ok(hit(&answer, Source::Memory)),
+            Joined::Known(answer) => Ok(Hit::new(answer, Source::Memory)),
             Joined::Theirs(flight) => self.wait(ctx, &flight, stale, patience).await,
             Joined::Ours(flight) => {
                 self.shared.load(ctx, key, &flight);
@@ -180,11 +180,11 @@ impl<L: Load> Cached<L> {
         let is_current = fresh.is_some_and(|answer| self.shared.is_current(answer.mark));
         if is_current {
             // Moved out: each count of a value that many read is a cache line from elsewhere.
-            let value = entry.answer.and_then(|answer| answer.value);
-            return Seen::Answer(Ok(value.map(|value| Hit::new(value, Source::Memory))));
+            let answer = entry.answer;
+            return Seen::Answer(Ok(answer.and_then(|it| Hit::new(it, Source::Memory))));
         }
         match (entry.stale(now), entry.held_back(now)) {
-            (Some(value), Some(_)) => Seen::Answer(Ok(Some(Hit::stale(value)))),
+            (Some(stale), Some(_)) => Seen::Answer(Ok(Some(stale))),
             (None, Some(error)) => Seen::Answer(Err(error.clone())),
             // Its time is not over, but another process has told of a newer one: that is waited for.
             (stale, None) if fresh.is_some() => Seen::Missing(stale, FOR_EVER),
@@ -192,7 +192,7 @@ impl<L: Load> Cached<L> {
         }
     }
 
-    fn join(&self, key: &L::Key, now: Instant) -> Joined<FlightOf<L>, Answer<L::Value>> {
+    fn join(&self, key: &L::Key, now: Instant) -> Joined<FlightOf<L>, Arc<Answer<L::Value>>> {
         let known = || {
             let entry = self.shared.memory.peek(key)?;
             let fresh = entry.fresh(Instant::now());
@@ -208,7 +208,7 @@ impl<L: Load> Cached<L> {
         &self,
         ctx: &Ctx,
         flight: &FlightOf<L>,
-        stale: Option<Arc<L::Value>>,
+        stale: Option<Hit<L::Value>>,
         patience: Duration,
     ) -> Answered<L> {
         if let Some(outcome) = flight.outcome() {
@@ -224,32 +224,22 @@ impl<L: Load> Cached<L> {
                 return landed::<L>(outcome, Some(stale));
             }
         }
-        Ok(Some(Hit::stale(stale)))
+        Ok(Some(stale))
     }
 }
 
 /// What a flight has brought, or what stands in for it.
 fn landed<L: Load>(
     (entry, source): &(EntryOf<L>, Source),
-    stale: Option<Arc<L::Value>>,
+    stale: Option<Hit<L::Value>>,
 ) -> Answered<L> {
     let Some(trouble) = &entry.trouble else {
-        return Ok(entry
-            .answer
-            .as_ref()
-            .and_then(|answer| hit(answer, *source)));
+        let answer = entry.answer.clone();
+        return Ok(answer.and_then(|answer| Hit::new(answer, *source)));
     };
     // One that this process has had, or one that was left in the level behind it.
     let stale = stale.or_else(|| entry.stale(Instant::now()));
-    stale.map_or_else(
-        || Err(trouble.error.clone()),
-        |stale| Ok(Some(Hit::stale(stale))),
-    )
-}
-
-fn hit<V>(answer: &Answer<V>, source: Source) -> Option<Hit<V>> {
-    let value = answer.value.as_ref()?;
-    Some(Hit::new(Arc::clone(value), source))
+    stale.map_or_else(|| Err(trouble.error.clone()), |stale| Ok(Some(stale)))
 }
 
 impl<L: Load> Clone for Cached<L> {

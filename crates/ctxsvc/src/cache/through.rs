@@ -76,7 +76,7 @@ impl<L: Load> Shared<L> {
 
     /// Tells what was loaded, and lands.
     async fn bring(&self, remote: &RemoteOf<L>, loaded: Vec<(Loading<'_, L>, Origin<L>)>) {
-        let (mut brought, mut leased, mut told) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut brought, mut leased, mut leases) = (Vec::new(), Vec::new(), Vec::new());
         for (loading, loaded) in loaded {
             let Loading {
                 landing,
@@ -96,18 +96,20 @@ impl<L: Load> Shared<L> {
                 }
             };
             if let Some(lease) = lease {
-                told.push(Loaded {
-                    key: &landing.key,
-                    lease,
-                    answer: brings.as_ref().ok().cloned(),
-                });
+                leases.push(lease);
                 leased.push((landing, since, brings));
             } else {
                 brought.push((landing, since, brings, Told::Unknown));
             }
         }
-        if !told.is_empty() {
-            let told = remote.tell(told).await;
+        if !leased.is_empty() {
+            let loaded = leased.iter().zip(leases);
+            let loaded = loaded.map(|((landing, _, brings), lease)| Loaded {
+                key: &landing.key,
+                lease,
+                answer: brings.as_ref().ok(),
+            });
+            let told = remote.tell(loaded.collect()).await;
             let leased = leased.into_iter().zip(told);
             brought.extend(leased.map(|((it, since, brings), told)| (it, since, brings, told)));
         }

@@ -312,19 +312,15 @@ impl Scope {
             }
         }
         // Cloned before the lock is taken and dropped after: a waker is foreign code.
-        let mut waker = Some(waker.clone());
+        let waker = waker.clone();
         let mut hub = self.hub();
         if hub.outcome.is_some() {
             return None;
         }
-        match place.and_then(|place| Some((place, hub.open.waiters.get_mut(place)?))) {
-            Some((place, known)) => {
-                std::mem::swap(known, &mut waker);
-                drop(hub);
-                Some(place)
-            }
-            None => Some(hub.open.waiters.insert(waker)),
-        }
+        let (place, before) = hub.open.waiters.put(place, waker);
+        drop(hub);
+        drop(before);
+        Some(place)
     }
 
     pub(super) fn leave(&self, place: usize) {

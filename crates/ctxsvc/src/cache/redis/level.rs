@@ -260,7 +260,7 @@ where
 
     fn to_fill(&self, loaded: &Loaded<'_, K, V>, text: &[u8]) -> Fill {
         let name = self.names.name(text);
-        let answer = loaded.answer.as_ref();
+        let answer = loaded.answer;
         let kept = answer.map(|it| it.stale_until.saturating_duration_since(Instant::now()));
         // Redis counts in milliseconds.
         let kept = kept.filter(|kept| kept.as_millis() > 0).unwrap_or_default();

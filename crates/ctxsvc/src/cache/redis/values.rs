@@ -47,7 +47,7 @@ impl<C> Values<C> {
                 // Foreign code, and foreign bytes.
                 let decode = AssertUnwindSafe(|| self.codec.decode(payload));
                 let value = catch_unwind(decode).ok()?.ok()?;
-                Some(Some(Arc::new(value)))
+                Some(Some(value))
             }
         });
         let (Some(stored), Some(value)) = (stored, value) else {
