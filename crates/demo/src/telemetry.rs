@@ -78,29 +78,18 @@ pub fn metrics() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE
         .get_or_init(|| {
-            PrometheusBuilder::new()
-                .set_buckets_for_metric(
-                    Matcher::Suffix("duration_seconds".to_owned()),
-                    &BUCKETS_SECS,
-                )
-                .and_then(|it| {
-                    it.set_buckets_for_metric(
-                        Matcher::Full("http.server.request.duration".to_owned()),
-                        &BUCKETS_SECS,
-                    )
-                })
-                .and_then(|it| {
-                    it.set_buckets_for_metric(
-                        Matcher::Full("cache.load.duration".to_owned()),
-                        &BUCKETS_SECS,
-                    )
-                })
-                .and_then(|it| {
-                    it.set_buckets_for_metric(
-                        Matcher::Prefix("pool_job_".to_owned()),
-                        &BUCKETS_SECS,
-                    )
-                })
+            let durations = [
+                Matcher::Suffix("duration_seconds".to_owned()),
+                Matcher::Full("http.server.request.duration".to_owned()),
+                Matcher::Full("cache.load.duration".to_owned()),
+                Matcher::Prefix("pool_job_".to_owned()),
+            ];
+            let builder = durations
+                .into_iter()
+                .try_fold(PrometheusBuilder::new(), |builder, durations| {
+                    builder.set_buckets_for_metric(durations, &BUCKETS_SECS)
+                });
+            builder
                 .expect("there is at least one bucket")
                 .with_recommended_naming(true)
                 .install_recorder()

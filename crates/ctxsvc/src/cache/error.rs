@@ -101,11 +101,22 @@ pub struct Report {
     pub finished: usize,
     /// Loads that had not ended in time, and go on without anybody to wait for them.
     pub left: usize,
+    /// Keys that were written and that Redis could not be told of in time. It is told in the
+    /// background as long as the runtime is there. Until then others may be given the old value, for
+    /// no longer than its time to live.
+    pub untold: usize,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { finished, left } = self;
-        write!(f, "{finished} loads finished, {left} left behind")
+        let Self {
+            finished,
+            left,
+            untold,
+        } = self;
+        write!(
+            f,
+            "{finished} loads finished, {left} left behind, {untold} writes untold"
+        )
     }
 }

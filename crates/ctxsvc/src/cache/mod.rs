@@ -150,24 +150,30 @@ impl<L: Load> Cached<L> {
         answer
     }
 
-    /// Waits until no load is running, and at most so long.
+    /// Waits until no load is running and Redis was told of each write, and at most so long.
     ///
-    /// Close it when nobody asks any more: a load that begins meanwhile is waited for too. What Redis
-    /// has yet to be told is not: after a write whose caller has gone, or one that says that it was
-    /// not [`invalidated`](Committed::invalidated), others may be given the old value for its `ttl`.
+    /// Close it when nobody asks or writes any more: what begins meanwhile is waited for too.
     ///
     /// # Cancel safety
     ///
     /// It can be dropped and called again.
     pub async fn close(&self, limit: Duration) -> Report {
+        let remote = self.shared.remote.as_ref();
         let mut running = self.shared.running.subscribe();
         let before = *running.borrow_and_update();
-        // The sender is in what this handle shares, so that it is not closed.
-        let _ = tokio::time::timeout(limit, running.wait_for(|running| *running == 0)).await;
-        let left = *running.borrow();
+        let ended = async {
+            // The sender is in what this handle shares, so that it is not closed.
+            let _ = running.wait_for(|running| *running == 0).await;
+            if let Some(remote) = remote {
+                remote.all_told().await;
+            }
+        };
+        let _ = tokio::time::timeout(limit, ended).await;
+        let left = *self.shared.running.borrow();
         Report {
             finished: before.saturating_sub(left),
             left,
+            untold: remote.map_or(0, |remote| remote.untold()),
         }
     }
 

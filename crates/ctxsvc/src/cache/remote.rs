@@ -41,6 +41,12 @@ pub(super) trait Remote<K, V>: fmt::Debug + Send + Sync + 'static {
 
     /// Forgets a key in the background, and is not asked for it until then.
     fn forget_later(&self, key: &K);
+
+    /// How many keys are still to be forgotten.
+    fn untold(&self) -> usize;
+
+    /// Waits until all are forgotten.
+    fn all_told(&self) -> Boxed<'_, ()>;
 }
 
 /// The state of what is heard about keys. A key that something was heard about has another one.

@@ -1,7 +1,5 @@
 //! Flights through a level that processes share.
 
-use tokio::time::Instant;
-
 use super::loader::{AnswerOf, Landing, Outcome, RemoteOf, Shared};
 use super::remote::{Asked, Lease, Loaded, Since, Told};
 use super::{Load, Source};
@@ -20,7 +18,7 @@ type Origin<L> = Outcome<L, Option<<L as Load>::Value>>;
 impl<L: Load> Shared<L> {
     pub(super) async fn through(&self, remote: &RemoteOf<L>, ctx: &Ctx, landing: &Landing<L>) {
         let asked = remote.ask(&landing.key).await;
-        if let Some(loading) = self.found_or_loading(remote, landing, asked) {
+        if let Some(loading) = found_or_loading(remote, landing, asked) {
             let loaded = self.origin(ctx, &landing.key).await;
             self.bring(remote, vec![(loading, loaded)]).await;
         }
@@ -34,7 +32,7 @@ impl<L: Load> Shared<L> {
     ) {
         let keys: Vec<_> = landings.iter().map(|it| it.key.clone()).collect();
         let asked = landings.iter().zip(remote.ask_many(&keys).await);
-        let loading = asked.filter_map(|(it, asked)| self.found_or_loading(remote, it, asked));
+        let loading = asked.filter_map(|(it, asked)| found_or_loading(remote, it, asked));
         let loading: Vec<_> = loading.collect();
         if loading.is_empty() {
             return;
@@ -43,35 +41,6 @@ impl<L: Load> Shared<L> {
         let loaded = self.origin_many(ctx, &keys).await;
         self.bring(remote, loading.into_iter().zip(loaded).collect())
             .await;
-    }
-
-    fn found_or_loading<'a>(
-        &self,
-        remote: &RemoteOf<L>,
-        landing: &'a Landing<L>,
-        asked: Asked<L::Value>,
-    ) -> Option<Loading<'a, L>> {
-        match asked {
-            Asked::Found(since, mut answer) => {
-                let exists = answer.value.is_some();
-                // Who has loaded it may have other settings.
-                answer.limit(Instant::now() + self.policy.most(exists));
-                answer.limit_stale(self.policy.most_stale(exists));
-                if remote.is_unheard() {
-                    answer.limit(since.at + remote.unheard_for());
-                }
-                landing.land_known(answer, Source::Redis);
-                None
-            }
-            Asked::Load(since, lease) => {
-                landing.flight.reads(since);
-                Some(Loading {
-                    landing,
-                    since,
-                    lease,
-                })
-            }
-        }
     }
 
     /// Tells what was loaded, and lands.
@@ -88,10 +57,6 @@ impl<L: Load> Shared<L> {
                 Err(error) => {
                     let behind = lease.as_ref();
                     let behind = behind.and_then(|it| remote.behind(&landing.key, since, it));
-                    let behind = behind.map(|mut answer| {
-                        answer.limit_stale(self.policy.most_stale(answer.value.is_some()));
-                        answer
-                    });
                     Err((error, behind))
                 }
             };
@@ -118,6 +83,30 @@ impl<L: Load> Shared<L> {
                 Ok(answer) => land_told(remote, landing, (since, answer), told),
                 Err((error, behind)) => landing.land_failed(error, behind),
             }
+        }
+    }
+}
+
+fn found_or_loading<'a, L: Load>(
+    remote: &RemoteOf<L>,
+    landing: &'a Landing<L>,
+    asked: Asked<L::Value>,
+) -> Option<Loading<'a, L>> {
+    match asked {
+        Asked::Found(since, mut answer) => {
+            if remote.is_unheard() {
+                answer.limit(since.at + remote.unheard_for());
+            }
+            landing.land_known(answer, Source::Redis);
+            None
+        }
+        Asked::Load(since, lease) => {
+            landing.flight.reads(since);
+            Some(Loading {
+                landing,
+                since,
+                lease,
+            })
         }
     }
 }

@@ -15,8 +15,8 @@ pub struct Committed<T> {
     pub value: T,
     /// Whether all levels have forgotten the key. If not, it is forgotten in the background as soon
     /// as Redis answers: until then this process does not ask it for the key, and others may be
-    /// given the old value. That holds for 1 024 keys at a time; Redis forgets any other one when
-    /// the time of its value is over. Without Redis it is always true.
+    /// given the old value. If there are more than 1 024 such keys, Redis is not asked for any, and
+    /// forgets all of this cache. Without Redis it is always true.
     pub invalidated: bool,
 }
 

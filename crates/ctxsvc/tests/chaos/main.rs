@@ -5,6 +5,7 @@
 mod repository;
 
 mod history;
+mod long;
 mod network;
 mod processes;
 mod server;

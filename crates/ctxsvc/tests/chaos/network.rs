@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ctxsvc::Source;
+use ctxsvc::{Cached, Source};
 use testkit::{Link, Proxy, Redis, wait_for};
 
 use crate::{
@@ -99,6 +99,27 @@ async fn connections_that_are_cut_anywhere_are_nobodys_error_and_no_value_is_a_w
         proxy.set(Link::Pass);
         wait_for(async || is_shared(&process, &rows, &server).await, PATIENCE).await;
     }
+}
+
+/// Each answer takes longer than the load may.
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn a_right_lasts_until_what_was_loaded_is_there_also_over_a_slow_link() {
+    let server = Redis::start(&[]).expect("a server");
+    let (rows, proxy) = (Rows::new(), Proxy::to(server.addr()).expect("a port"));
+    let level = ctxsvc::Redis::open(&through(&proxy)).expect("a URL");
+    let slow = Cached::builder("rows", rows.repository.clone())
+        .load_timeout(Duration::from_millis(100))
+        .redis(level.budget(PATIENCE), ctxsvc::Json)
+        .build();
+    // Connected, and its link is up.
+    get(&slow, 1).await;
+    wait_for(async || crate::is_linked(&slow), PATIENCE).await;
+    proxy.set(Link::Delay(Duration::from_millis(600)));
+    assert_eq!(get(&slow, 2).await.source(), Source::Origin);
+    slow.close(PATIENCE).await;
+    let other = rows.process(&server.url());
+    assert_eq!(get(&other, 2).await.source(), Source::Redis);
 }
 
 #[tokio::test]

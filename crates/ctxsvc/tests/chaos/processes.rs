@@ -5,8 +5,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ctxsvc::{Cached, Ctx, Json, Redis as Level};
-use redis::AsyncCommands;
-use testkit::Redis;
+use redis::{AsyncCommands, Commands, Connection};
+use testkit::{Redis, wait_for};
 
 use crate::repository::Repository;
 use crate::{PATIENCE, SLACK};
@@ -98,10 +98,21 @@ fn serve(url: &str) {
     }
 }
 
-fn loads(server: &Redis) -> u64 {
+fn connect(server: &Redis) -> Connection {
     let client = redis::Client::open(server.url()).expect("a URL");
-    let mut connection = client.get_connection().expect("the server answers");
-    redis::Commands::get(&mut connection, "loads").unwrap_or(0)
+    client.get_connection().expect("the server answers")
+}
+
+fn loads(connection: &mut Connection) -> u64 {
+    let loads: Option<u64> = connection.get("loads").expect("an answer");
+    loads.unwrap_or(0)
+}
+
+/// Waits without a runtime of the test's own: a process has one for all that it is asked.
+fn wait_until(mut holds: impl FnMut() -> bool) {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().expect("a runtime");
+    runtime.block_on(wait_for(async || holds(), PATIENCE));
 }
 
 #[test]
@@ -111,13 +122,16 @@ fn a_hot_key_that_expires_is_loaded_once_by_four_processes() {
         return serve(&url);
     }
     let server = Redis::start(&[]).expect("a server");
+    let mut redis = connect(&server);
     let mut processes: Vec<_> = (0..4).map(|_| Process::start(&server)).collect();
     for round in 1..=10 {
         processes.iter_mut().for_each(Process::ask);
         let answers: Vec<_> = processes.iter_mut().map(Process::answer).collect();
         assert_eq!(answers, vec![round.to_string(); 4]);
-        assert_eq!(loads(&server), round);
-        std::thread::sleep(TTL);
+        assert_eq!(loads(&mut redis), round);
+        // No process has it for longer than Redis.
+        let mut is_kept = || -> bool { redis.exists("ctxsvc:hot:v0:1").expect("an answer") };
+        wait_until(|| !is_kept());
     }
 }
 
@@ -126,10 +140,9 @@ fn a_hot_key_that_expires_is_loaded_once_by_four_processes() {
 fn a_process_that_is_killed_while_it_loads_holds_others_up_for_no_longer_than_said() {
     let server = Redis::start(&[]).expect("a server");
     let mut processes: Vec<_> = (0..2).map(|_| Process::start(&server)).collect();
+    let mut redis = connect(&server);
     processes[0].ask();
-    while loads(&server) == 0 {
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_until(|| loads(&mut redis) > 0);
     processes[0].child.kill().expect("it runs");
     let started = Instant::now();
     processes[1].ask();

@@ -136,7 +136,7 @@ async fn a_redis_that_is_not_there_from_the_start_is_used_once_it_is() {
 async fn the_permissions_that_the_book_lists_are_enough() {
     let server = Redis::start(&[]).expect("a server");
     let commands =
-        "+ping +evalsha +eval +time +get +getrange +mget +pttl +set +del +client|tracking";
+        "+ping +evalsha +eval +time +get +getrange +mget +pttl +set +del +scan +client|tracking";
     run(
         &mut connect(&server),
         &format!("ACL SETUSER cache on >secret resetkeys ~ctxsvc:* -@all {commands}"),

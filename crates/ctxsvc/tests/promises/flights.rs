@@ -261,7 +261,10 @@ async fn closing_waits_for_what_is_running_and_tells_what_was_left() {
     let report = users.close(ms(100)).await;
     assert_eq!((report.finished, report.left), (2, 1));
     assert_eq!(started.elapsed(), ms(100));
-    assert_eq!(report.to_string(), "2 loads finished, 1 left behind");
+    assert_eq!(
+        report.to_string(),
+        "2 loads finished, 1 left behind, 0 writes untold"
+    );
     assert_eq!(users.close(ms(5_000)).await.left, 0);
 }
 

@@ -8,13 +8,23 @@ use crate::script::{ACQUIRE, Call, FILL};
 
 const LEASE_MS: u64 = 60_000;
 
+/// For ever, as far as a script is concerned.
+const ALWAYS: u64 = u64::MAX >> 12;
+
+const LONGEST: usize = 1_000;
+
 fn token(nth: u8) -> [u8; 16] {
     [nth; 16]
 }
 
 /// The start of a value, as far as the script reads it, and something behind it.
 fn value(fresh_until: u64, payload: &[u8]) -> Vec<u8> {
-    [&[1; 7], &fresh_until.to_be_bytes()[..], payload].concat()
+    filled(fresh_until, 0, payload)
+}
+
+fn filled(fresh_until: u64, filled_at: u64, payload: &[u8]) -> Vec<u8> {
+    let times = [fresh_until, ALWAYS, filled_at].map(u64::to_be_bytes);
+    [&[1; 7], &times.concat()[..], payload].concat()
 }
 
 fn run(connection: &mut Connection, call: &Call) -> Vec<Value> {
@@ -28,11 +38,23 @@ fn acquire(
     nth: u8,
     anew: bool,
 ) -> Vec<(i64, Vec<u8>)> {
+    acquire_by(connection, names, nth, anew, [ALWAYS, ALWAYS])
+}
+
+fn acquire_by(
+    connection: &mut Connection,
+    names: &[String],
+    nth: u8,
+    anew: bool,
+    ttls: [u64; 2],
+) -> Vec<(i64, Vec<u8>)> {
     let mut call = Call::new(&ACQUIRE, names.iter().map(String::as_bytes));
     call.by_sha
         .arg(&token(nth))
         .arg(LEASE_MS)
-        .arg(u8::from(anew));
+        .arg(u8::from(anew))
+        .arg(&ttls[..])
+        .arg(LONGEST);
     let reply = run(connection, &call);
     let mut reply = reply.into_iter().skip(1);
     let mut states = Vec::new();
@@ -82,7 +104,7 @@ fn a_right_is_given_once_until_it_ends_and_only_its_holder_fills() {
     };
     assert!((1..=60_000).contains(left) && bytes.is_empty(), "{left}");
     assert!(!fill(&mut redis, &name, 2, b"theirs"));
-    let fresh = value(u64::MAX >> 12, b"ours");
+    let fresh = value(ALWAYS, b"ours");
     assert!(fill(&mut redis, &name, 1, &fresh));
     assert!(!fill(&mut redis, &name, 1, b"twice"));
     assert_eq!(acquire(&mut redis, &names, 2, false), [(-1, fresh.clone())]);
@@ -118,7 +140,7 @@ fn an_old_value_stays_behind_the_right_and_comes_back_with_it() {
     assert_eq!(acquire(&mut redis, &names, 3, false), [(0, old.clone())]);
     assert!(fill(&mut redis, &name, 3, b""));
     let () = redis.set(&name, &over).expect("an answer");
-    assert!(!fill(&mut redis, &name, 9, &value(u64::MAX >> 12, b"late")));
+    assert!(!fill(&mut redis, &name, 9, &value(ALWAYS, b"late")));
     let left: Vec<u8> = redis.get(&name).expect("an answer");
     assert_eq!(left, old, "nobody has the right any more");
     let () = redis.del(&name).expect("an answer");
@@ -148,4 +170,50 @@ fn whatever_is_there_is_overwritten_if_it_is_no_value() {
         assert!((1..=60_000).contains(&ttl), "{ttl}");
         assert!(fill(&mut redis, name, 1, b"x"));
     }
+}
+
+#[test]
+#[ignore = "needs redis"]
+fn a_value_is_fresh_as_long_as_both_say_who_has_filled_it_and_who_asks() {
+    let (keys, mut redis) = server();
+    let now: (u64, u64) = redis::cmd("TIME").query(&mut redis).expect("an answer");
+    let ago = |ms: u64| now.0 * 1_000 - ms;
+    let absent = |mut value: Vec<u8>| {
+        value[2] = 0;
+        value
+    };
+    let minute = 60_000;
+    let table = [
+        (filled(ALWAYS, ago(30_000), b""), [minute, 0], -1),
+        (filled(ALWAYS, ago(90_000), b""), [minute, ALWAYS], 0),
+        (absent(filled(ALWAYS, ago(30_000), b"")), [0, minute], -1),
+        (
+            absent(filled(ALWAYS, ago(90_000), b"")),
+            [ALWAYS, minute],
+            0,
+        ),
+        (filled(ago(10_000), ago(30_000), b""), [minute, minute], 0),
+        // By a clock that was set back since.
+        (filled(ALWAYS, ALWAYS >> 1, b""), [minute, minute], 0),
+    ];
+    for (nth, (value, ttls, expected)) in (0_u8..).zip(table) {
+        let name = keys.key(&format!("{nth}"));
+        let () = redis.set(&name, &value).expect("an answer");
+        let states = acquire_by(&mut redis, &[name], nth, false, ttls);
+        // What is not fresh stays behind the right.
+        assert_eq!(states, [(expected, value)], "row {nth}");
+    }
+}
+
+#[test]
+#[ignore = "needs redis"]
+fn what_is_longer_than_who_asks_can_wait_for_stays_where_it_is() {
+    let (keys, mut redis) = server();
+    let names = [keys.key("a"), keys.key("b")];
+    let fits = value(ALWAYS, &[b'x'; LONGEST - 31]);
+    let longer = value(ALWAYS, &[b'x'; LONGEST - 30]);
+    let () = redis.set(&names[0], &fits).expect("an answer");
+    let () = redis.set(&names[1], &longer).expect("an answer");
+    let states = acquire(&mut redis, &names, 1, false);
+    assert_eq!(states, [(-1, fits), (0, vec![])]);
 }

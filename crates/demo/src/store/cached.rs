@@ -111,7 +111,8 @@ impl UserStore for CachedStore {
     }
 
     async fn close(&self) {
-        self.users.close(CLOSE_WITHIN).await;
+        let report = self.users.close(CLOSE_WITHIN).await;
+        tracing::info!(%report, "the cache is closed");
         self.store.close().await;
     }
 }

@@ -137,11 +137,12 @@ impl Server {
             (held_until, old) = (u64::from_be_bytes(until), &stored[25..]);
         }
         let value = Stored::read(old).filter(|_| !right.unreadable);
+        let value = value.filter(|_| old.len() <= right.bounds.bytes);
         if held_until > now {
             let left = Duration::from_millis(held_until - now);
             return State::Theirs { left };
         }
-        if old == stored && value.is_some_and(|value| now < value.fresh_until) {
+        if old == stored && value.is_some_and(|value| right.bounds.is_fresh(&value, now)) {
             return State::Fresh(stored);
         }
         let old = value.map_or(Vec::new(), |_| old.to_vec());
@@ -262,6 +263,17 @@ impl Wire for Process {
         };
         self.served(|server| names.iter().for_each(|name| remove(server, name)))
             .await
+    }
+
+    async fn remove_all(&self, start: &[u8]) -> Result<(), Away> {
+        self.served(|server| {
+            for name in server.names() {
+                if name.starts_with(start) {
+                    server.remove(&name);
+                }
+            }
+        })
+        .await
     }
 
     fn is_heard(&self) -> bool {

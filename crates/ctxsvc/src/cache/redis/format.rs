@@ -8,6 +8,7 @@
 //! | 4 | schema |
 //! | 8 | fresh until, ms by the clock of the server |
 //! | 8 | of use until |
+//! | 8 | filled at: who reads it may let it live for less time than who has filled it |
 //! | 16 | token of the load that it is from |
 //! | 4 | length of the key |
 //! | 4 | length of the payload |
@@ -18,7 +19,7 @@
 //! until when it holds, and behind it the old value.
 
 /// Where the payload begins, but for the key.
-const HEADER: usize = 47;
+const HEADER: usize = 55;
 
 const FORMAT: u8 = 1;
 
@@ -29,6 +30,7 @@ pub(super) struct Stored<'a> {
     pub(super) schema: u32,
     pub(super) fresh_until: u64,
     pub(super) stale_until: u64,
+    pub(super) filled_at: u64,
     pub(super) token: u128,
     pub(super) key: &'a [u8],
     /// None if it is known that there is no such value.
@@ -44,6 +46,7 @@ impl<'a> Stored<'a> {
         bytes.extend(self.schema.to_be_bytes());
         bytes.extend(self.fresh_until.to_be_bytes());
         bytes.extend(self.stale_until.to_be_bytes());
+        bytes.extend(self.filled_at.to_be_bytes());
         bytes.extend(self.token.to_be_bytes());
         bytes.extend(u32::try_from(self.key.len()).ok()?.to_be_bytes());
         bytes.extend(u32::try_from(payload.len()).ok()?.to_be_bytes());
@@ -63,6 +66,7 @@ impl<'a> Stored<'a> {
         let schema = u32::from_be_bytes(rest.number()?);
         let fresh_until = u64::from_be_bytes(rest.number()?);
         let stale_until = u64::from_be_bytes(rest.number()?);
+        let filled_at = u64::from_be_bytes(rest.number()?);
         let token = u128::from_be_bytes(rest.number()?);
         let [key, payload] = [rest.number()?, rest.number()?].map(u32::from_be_bytes);
         let key = rest.take(usize::try_from(key).ok()?)?;
@@ -77,6 +81,7 @@ impl<'a> Stored<'a> {
             schema,
             fresh_until,
             stale_until,
+            filled_at,
             token,
             key,
             payload,
@@ -85,7 +90,7 @@ impl<'a> Stored<'a> {
 }
 
 /// Where the token of a value is.
-pub(super) const TOKEN: std::ops::Range<usize> = 23..39;
+pub(super) const TOKEN: std::ops::Range<usize> = 31..47;
 
 struct Rest<'a>(&'a [u8]);
 
@@ -111,7 +116,7 @@ mod tests {
         #[test]
         fn what_was_written_is_read_and_nothing_that_is_cut_or_longer(
             (codec, schema, token) in any::<(u8, u32, u128)>(),
-            (fresh_until, stale_until) in any::<(u64, u64)>(),
+            (fresh_until, stale_until, filled_at) in any::<(u64, u64, u64)>(),
             key in prop::collection::vec(any::<u8>(), 0..40),
             payload in prop::option::of(prop::collection::vec(any::<u8>(), 0..40)),
         ) {
@@ -120,6 +125,7 @@ mod tests {
                 schema,
                 fresh_until,
                 stale_until,
+                filled_at,
                 token,
                 key: &key,
                 payload: payload.as_deref(),

@@ -1,7 +1,6 @@
 //! The level: what is asked of Redis and what its answers are worth.
 
 use std::fmt::{self, Display};
-use std::hash::{BuildHasher, RandomState};
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,16 +9,16 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::Codec;
 use super::counts::Counts;
-use super::format::Stored;
 use super::name::{self, Names};
 use super::repairs::Repairs;
+use super::terms::Terms;
+use super::tokens::Tokens;
 use super::values::Values;
 use super::wire::{Away, Fill, Right, State, Wire};
 use crate::cache::entry::Answer;
 use crate::cache::marks::Marks;
 use crate::cache::policy::jitter;
 use crate::cache::remote::{Asked, Boxed, Clock, Lease, Loaded, Mark, Remote, Since, Told};
-use crate::sync::{AtomicUsize, Ordering};
 
 /// Between two looks at what another process loads, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
@@ -28,27 +27,13 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Level<K, V, C, W> {
     pub(super) wire: Arc<W>,
     pub(super) marks: Arc<Marks>,
-    names: Names,
-    values: Values<C>,
+    pub(super) names: Names,
+    pub(super) values: Values<C>,
     terms: Terms,
-    repairs: Arc<Repairs>,
-    counts: Arc<Counts>,
+    pub(super) repairs: Arc<Repairs>,
+    pub(super) counts: Arc<Counts>,
     tokens: Tokens,
     types: PhantomData<fn(K) -> V>,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Terms {
-    pub(super) schema: u32,
-    /// For how long the right to load holds.
-    pub(super) lease: Duration,
-    /// For how long another process is waited for.
-    pub(super) lease_wait: Duration,
-    /// For what is asked before a load, and for what is told after it.
-    pub(super) budget: Duration,
-    pub(super) unheard_for: Duration,
-    /// For how long Redis keeps a value at the most.
-    pub(super) longest_kept: Duration,
 }
 
 impl<K, V, C, W> Level<K, V, C, W>
@@ -69,12 +54,8 @@ where
         Self {
             wire,
             marks,
-            values: Values::new(codec, terms.schema, Arc::clone(&counts)),
-            // Whoever had the right to load before it was outdated may still fill it.
-            repairs: Arc::new(Repairs::new(
-                names.clone(),
-                terms.longest_kept + terms.lease,
-            )),
+            values: Values::new(codec, &terms, Arc::clone(&counts)),
+            repairs: Arc::new(Repairs::new(names.clone(), terms.longest_kept())),
             names,
             terms,
             counts,
@@ -117,54 +98,11 @@ where
         }
     }
 
-    async fn values_or_rights(&self, keys: &[K]) -> Vec<Asked<V>> {
-        let texts: Vec<_> = keys.iter().map(name::text).collect();
-        let sinces: Vec<_> = texts.iter().map(|text| self.since(text)).collect();
-        self.wire.listen();
-        let mut asked: Vec<_> = sinces.iter().map(|it| Asked::Load(*it, None)).collect();
-        let askable = |at: &usize| !self.repairs.is_outdated(&texts[*at], &self.wire);
-        let mut missing: Vec<_> = (0..keys.len()).filter(askable).collect();
-        let names = |places: &[usize]| -> Vec<_> {
-            let names = places.iter().map(|at| self.names.name(&texts[*at]));
-            names.collect()
-        };
-        let Ok((clock, stored)) = self.wire.read(&names(&missing)).await else {
-            self.counts.unanswered();
-            return asked;
-        };
-        let stored = stored.into_iter().zip(std::mem::take(&mut missing));
-        for (bytes, at) in stored {
-            let bytes = bytes.unwrap_or_default();
-            let is_fresh = Stored::read(&bytes).is_some_and(|it| clock.ms < it.fresh_until);
-            let answer =
-                is_fresh.then(|| self.values.read(&texts[at], &bytes, clock, sinces[at].mark));
-            match answer.flatten() {
-                Some(answer) => asked[at] = self.found(sinces[at], answer),
-                None => missing.push(at),
-            }
-        }
-        if missing.is_empty() {
-            return asked;
-        }
-        let right = self.right();
-        let Some((clock, states)) = self.acquire(&names(&missing), right).await else {
-            return asked;
-        };
-        self.heard(clock.asked).await;
-        for (state, at) in states.into_iter().zip(missing) {
-            let found = match &state {
-                State::Fresh(bytes) => self.values.read(&texts[at], bytes, clock, sinces[at].mark),
-                _ => None,
-            };
-            asked[at] = match found {
-                Some(answer) => self.found(sinces[at], answer),
-                None => self.missing(self.since(&texts[at]), clock, right, Some(state)),
-            };
-        }
-        asked
-    }
-
-    async fn acquire(&self, names: &[Vec<u8>], right: Right) -> Option<(Clock, Vec<State>)> {
+    pub(super) async fn acquire(
+        &self,
+        names: &[Vec<u8>],
+        right: Right,
+    ) -> Option<(Clock, Vec<State>)> {
         match self.wire.acquire(names, right).await {
             Ok(acquired) => Some(acquired),
             Err(away) => {
@@ -179,7 +117,7 @@ where
         }
     }
 
-    fn found(&self, since: Since, answer: Answer<V>) -> Asked<V> {
+    pub(super) fn found(&self, since: Since, answer: Answer<V>) -> Asked<V> {
         self.counts.found();
         Asked::Found(since, answer)
     }
@@ -197,7 +135,13 @@ where
         self.missing(self.since(text), clock, right, state)
     }
 
-    fn missing(&self, since: Since, clock: Clock, right: Right, state: Option<State>) -> Asked<V> {
+    pub(super) fn missing(
+        &self,
+        since: Since,
+        clock: Clock,
+        right: Right,
+        state: Option<State>,
+    ) -> Asked<V> {
         self.counts.missing();
         let Some(State::Ours(behind)) = state else {
             return Asked::Load(since, None);
@@ -253,7 +197,7 @@ where
     }
 
     /// Waits until it was heard of all changes so far, for what is left of a budget.
-    async fn heard(&self, since: Instant) -> bool {
+    pub(super) async fn heard(&self, since: Instant) -> bool {
         let heard = timeout_at(since + self.terms.budget, self.wire.heard()).await;
         heard.unwrap_or(false)
     }
@@ -278,7 +222,7 @@ where
         let since = self.repairs.moment();
         let removed = self.wire.remove(&self.names.neighbours(&text)).await;
         if removed.is_ok() {
-            self.repairs.told(&text, since);
+            self.repairs.told(&[text], since);
         } else {
             self.counts.unanswered();
             self.repairs.outdated(text, &self.wire);
@@ -286,7 +230,7 @@ where
         removed.is_ok()
     }
 
-    fn since(&self, text: &[u8]) -> Since {
+    pub(super) fn since(&self, text: &[u8]) -> Since {
         let name = self.names.name(text);
         let part = self.names.key_part(&name).unwrap_or_default();
         Since {
@@ -295,11 +239,12 @@ where
         }
     }
 
-    fn right(&self) -> Right {
+    pub(super) fn right(&self) -> Right {
         Right {
             token: self.tokens.next(),
             lasts: self.terms.lease,
             unreadable: false,
+            bounds: self.terms.bounds,
         }
     }
 }
@@ -351,12 +296,21 @@ where
     fn forget_later(&self, key: &K) {
         self.repairs.outdated(name::text(key), &self.wire);
     }
+
+    fn untold(&self) -> usize {
+        self.repairs.untold()
+    }
+
+    fn all_told(&self) -> Boxed<'_, ()> {
+        Box::pin(self.repairs.all_told(&self.wire))
+    }
 }
 
 impl<K, V, C, W: Wire> fmt::Debug for Level<K, V, C, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Redis")
             .field("is_heard", &self.wire.is_heard())
+            .field("untold", &self.repairs.untold())
             .field("counts", &self.counts)
             .finish_non_exhaustive()
     }
@@ -364,25 +318,4 @@ impl<K, V, C, W: Wire> fmt::Debug for Level<K, V, C, W> {
 
 fn jittered(pause: Duration) -> Duration {
     pause + jitter(pause / 2)
-}
-
-/// Tokens that no other process makes.
-struct Tokens {
-    base: u64,
-    next: AtomicUsize,
-}
-
-impl Tokens {
-    fn new() -> Self {
-        Self {
-            base: RandomState::new().hash_one(0),
-            next: AtomicUsize::new(0),
-        }
-    }
-
-    fn next(&self) -> u128 {
-        // ORDERING: Relaxed. It only has to be another one each time.
-        let nth = self.next.fetch_add(1, Ordering::Relaxed) as u64;
-        u128::from(self.base) << 64 | u128::from(nth)
-    }
 }

@@ -12,8 +12,11 @@ mod name;
 mod repairs;
 mod script;
 mod server;
+mod several;
+mod terms;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod values;
 mod wire;
 
@@ -25,22 +28,20 @@ use redis::io::tcp::TcpSettings;
 use redis::{Client, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisError};
 use thiserror::Error;
 
-use self::level::{Level, Terms};
+use self::level::Level;
 use self::line::Line;
 use self::link::Link;
 use self::name::Names;
 use self::server::Server;
+use self::terms::Terms;
 use super::builder::{CachedBuilder, MakeRemote};
 use super::marks::Marks;
-use super::policy::{FOR_EVER, Policy};
+use super::policy::Policy;
 use super::{Load, loader};
 
 #[cfg(feature = "json")]
 pub use self::codec::Json;
 pub use self::codec::{Codec, CodecError};
-
-/// On top of the load timeout: what is loaded has to be written, too.
-const LEASE_MARGIN: Duration = Duration::from_secs(1);
 
 /// A level in Redis 6.2 or newer, or in Valkey, that processes share: what one has loaded others
 /// need not, and each hears of what another one writes.
@@ -127,6 +128,9 @@ impl Redis {
     }
 
     /// How long Redis may take for an answer: 50 ms unless set. Then the repository is asked.
+    ///
+    /// A value that would not come in that time over a line of 100 Mbit/s is not kept there: one of
+    /// more than 10 KiB for each millisecond, or of more than 8 MiB.
     pub fn budget(mut self, budget: Duration) -> Self {
         self.budget = budget;
         self
@@ -159,25 +163,18 @@ impl Redis {
         L: Load<Key: Display>,
         C: Codec<L::Value>,
     {
-        let (load_timeout, most) = (policy.load_timeout.min(FOR_EVER), policy.most(true));
-        let budget = self.budget.min(FOR_EVER);
+        let terms = Terms::new(&self, policy);
         let names = Names::new(&self.prefix, cache, self.schema);
         let marks = Arc::new(Marks::new());
         let open = |info| Client::open(info).expect("`open` has checked it");
+        let line = || Line::new(open(self.info.clone()), terms.budget);
+        let (commands, batches) = (line(), line());
         let resp3 = self.info.redis_settings().clone();
         let resp3 = resp3.set_protocol(ProtocolVersion::RESP3);
         let resp3 = self.info.clone().set_redis_settings(resp3);
-        let commands = Line::new(open(self.info), budget);
-        let changes = Link::new(open(resp3), names.clone(), Arc::clone(&marks), budget);
-        let terms = Terms {
-            schema: self.schema,
-            lease: load_timeout + LEASE_MARGIN,
-            lease_wait: self.lease_wait.unwrap_or(load_timeout).min(FOR_EVER),
-            budget,
-            unheard_for: self.unlinked_ttl.min(FOR_EVER),
-            longest_kept: most.max(policy.most(false)) + policy.stale_for.min(FOR_EVER),
-        };
-        let server = Arc::new(Server::new(commands, changes));
+        let marked = Arc::clone(&marks);
+        let changes = Link::new(open(resp3), names.clone(), marked, terms.budget);
+        let server = Arc::new(Server::new(commands, batches, changes));
         Arc::new(Level::<L::Key, L::Value, C, Server>::new(
             server, marks, names, codec, terms,
         ))

@@ -6,15 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::name::Names;
-use super::wire::{Fill, Wire};
+use super::wire::{Away, Fill, Wire};
 use crate::cache::policy::jitter;
 use crate::sync::{Mutex, lock};
 
-/// Keys that are remembered. If there are more, all that Redis has is taken for outdated.
+/// Keys that are remembered. If there are more, all keys are outdated until Redis has forgotten all.
 const KEYS_MAX: usize = 1_024;
+
+/// Keys that Redis is told of at once.
+const KEYS_AT_ONCE: usize = 64;
 
 /// Rights that are remembered. Others end by themselves.
 const RIGHTS_MAX: usize = 1_024;
@@ -24,30 +28,38 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Keys that Redis has not forgotten yet, so that it must not be asked for them, and rights that
 /// it may have given to somebody who did not hear of it.
+///
+/// A key is outdated until Redis was told, however long that takes: for how long Redis keeps a value
+/// is a matter of whoever has filled it.
 pub(super) struct Repairs {
     names: Names,
-    /// For so long Redis keeps what is outdated, if it is not told.
+    /// For so long it goes on after nobody is left who would ask.
     longest_kept: Duration,
     state: Mutex<State>,
+    /// Redis was told of something.
+    told: watch::Sender<()>,
 }
 
 #[derive(Default)]
 struct State {
-    outdated: HashMap<Vec<u8>, Outdated>,
-    /// Until when all keys are outdated.
-    all_until: Option<Instant>,
+    /// With their order.
+    outdated: HashMap<Vec<u8>, u64>,
+    all: Option<All>,
     /// New ones come at the end, and only the task of the repair takes them.
     rights: Vec<(Vec<u8>, u128)>,
     /// Grows with each key.
     order: u64,
+    /// When something has come last.
+    last: Option<Instant>,
     is_running: bool,
 }
 
+/// All keys are outdated, because there were too many of them.
 #[derive(Clone, Copy)]
-struct Outdated {
+struct All {
     order: u64,
-    /// Then it has gone by itself.
-    until: Instant,
+    /// How many there were.
+    keys: usize,
 }
 
 /// A moment, to which an answer is later.
@@ -60,48 +72,53 @@ impl Repairs {
             names,
             longest_kept,
             state: Mutex::default(),
+            told: watch::Sender::new(()),
         }
     }
 
     /// Whether Redis must not be asked for a key.
     pub(super) fn is_outdated<W: Wire>(self: &Arc<Self>, key: &[u8], wire: &Arc<W>) -> bool {
         let state = lock(&self.state);
-        let all = state.all_until.is_some_and(|until| Instant::now() < until);
-        let is_outdated = all || state.outdated.contains_key(key);
-        // There was no runtime, or it has gone.
-        let is_left = state.has_work() && !state.is_running;
+        let is_outdated = state.all.is_some() || state.outdated.contains_key(key);
         drop(state);
-        if is_left {
-            self.run(wire);
-        }
+        self.resume(wire);
         is_outdated
+    }
+
+    /// How many keys are outdated.
+    pub(super) fn untold(&self) -> usize {
+        lock(&self.state).untold()
+    }
+
+    /// Waits until Redis was told of all keys.
+    pub(super) async fn all_told<W: Wire>(self: &Arc<Self>, wire: &Arc<W>) {
+        let mut told = self.told.subscribe();
+        while self.untold() > 0 {
+            self.resume(wire);
+            // The sender is in this, so that it is not closed.
+            let _ = told.changed().await;
+        }
     }
 
     pub(super) fn moment(&self) -> Moment {
         Moment(lock(&self.state).order)
     }
 
-    /// Redis was told of a key, at some time since.
-    pub(super) fn told(&self, key: &[u8], since: Moment) {
+    /// Redis was told of keys, at some time since.
+    pub(super) fn told(&self, keys: &[Vec<u8>], since: Moment) {
         let mut state = lock(&self.state);
-        let outdated = state.outdated.get(key);
-        if outdated.is_some_and(|outdated| outdated.order <= since.0) {
-            state.outdated.remove(key);
+        for key in keys {
+            if state.outdated.get(key).is_some_and(|it| *it <= since.0) {
+                state.outdated.remove(key);
+            }
         }
+        drop(state);
+        self.told.send_replace(());
     }
 
     /// Redis has to forget a key. It is told in the background.
     pub(super) fn outdated<W: Wire>(self: &Arc<Self>, key: Vec<u8>, wire: &Arc<W>) {
-        let until = Instant::now() + self.longest_kept;
-        let mut state = lock(&self.state);
-        state.order += 1;
-        let order = state.order;
-        if state.outdated.len() < KEYS_MAX || state.outdated.contains_key(&key) {
-            state.outdated.insert(key, Outdated { order, until });
-        } else {
-            state.all_until = Some(until);
-        }
-        drop(state);
+        lock(&self.state).outdated(key);
         self.run(wire);
     }
 
@@ -110,9 +127,20 @@ impl Repairs {
         let mut state = lock(&self.state);
         if state.rights.len() < RIGHTS_MAX {
             state.rights.push((name.to_owned(), token));
+            state.last = Some(Instant::now());
         }
         drop(state);
         self.run(wire);
+    }
+
+    /// If there is something to do that nobody does: there was no runtime, or it has gone.
+    fn resume<W: Wire>(self: &Arc<Self>, wire: &Arc<W>) {
+        let state = lock(&self.state);
+        let is_left = state.has_work() && !state.is_running;
+        drop(state);
+        if is_left {
+            self.run(wire);
+        }
     }
 
     /// Without a runtime it waits for the next question.
@@ -128,32 +156,34 @@ impl Repairs {
         let wire = Arc::clone(wire);
         runtime.spawn(async move {
             while let Some(repairs) = running.with_work() {
-                repairs.repair(&*wire).await;
+                // What could not be told is told in the next round.
+                let _ = repairs.repair(&*wire).await;
                 sleep(PAUSE + jitter(PAUSE / 2)).await;
             }
         });
     }
 
-    fn has_work(&self) -> bool {
-        let now = Instant::now();
+    /// Whether there is something to do. If not, this was the end of who has asked.
+    fn goes_on(self: &Arc<Self>) -> bool {
+        let is_left = Arc::strong_count(self) == 1;
         let mut state = lock(&self.state);
-        state.outdated.retain(|_, outdated| now < outdated.until);
-        state.is_running = state.has_work();
+        let last = state.last.filter(|_| is_left);
+        let is_over = last.is_some_and(|last| last.elapsed() > self.longest_kept);
+        state.is_running = state.has_work() && !is_over;
         state.is_running
     }
 
-    async fn repair<W: Wire>(&self, wire: &W) {
-        let (keys, rights) = {
+    async fn repair<W: Wire>(&self, wire: &W) -> Result<(), Away> {
+        let (keys, rights, all) = {
             let state = lock(&self.state);
             let keys: Vec<_> = state.outdated.keys().cloned().collect();
-            (keys, state.rights.clone())
+            (keys, state.rights.clone(), state.all)
         };
-        for key in keys {
+        for keys in keys.chunks(KEYS_AT_ONCE) {
             let since = self.moment();
-            if wire.remove(&self.names.neighbours(&key)).await.is_err() {
-                return;
-            }
-            self.told(&key, since);
+            let names = keys.iter().flat_map(|key| self.names.neighbours(key));
+            wire.remove(&names.collect::<Vec<_>>()).await?;
+            self.told(keys, since);
         }
         for (name, token) in rights {
             let fill = Fill {
@@ -161,17 +191,47 @@ impl Repairs {
                 value: Vec::new(),
                 kept: Duration::ZERO,
             };
-            if wire.fill(token, &[fill]).await.is_err() {
-                return;
-            }
+            wire.fill(token, &[fill]).await?;
             lock(&self.state).rights.remove(0);
         }
+        // The last, because it may be refused.
+        if all.is_some() {
+            let since = self.moment();
+            wire.remove_all(self.names.start()).await?;
+            self.told_all(since);
+        }
+        Ok(())
+    }
+
+    fn told_all(&self, since: Moment) {
+        let mut state = lock(&self.state);
+        state.all = state.all.filter(|all| all.order > since.0);
+        drop(state);
+        self.told.send_replace(());
     }
 }
 
 impl State {
+    fn outdated(&mut self, key: Vec<u8>) {
+        self.order += 1;
+        self.last = Some(Instant::now());
+        self.outdated.insert(key, self.order);
+        if self.outdated.len() > KEYS_MAX {
+            let keys = self.untold();
+            self.outdated.clear();
+            self.all = Some(All {
+                order: self.order,
+                keys,
+            });
+        }
+    }
+
+    fn untold(&self) -> usize {
+        self.outdated.len() + self.all.map_or(0, |all| all.keys)
+    }
+
     fn has_work(&self) -> bool {
-        !self.outdated.is_empty() || !self.rights.is_empty()
+        self.untold() > 0 || !self.rights.is_empty()
     }
 }
 
@@ -180,7 +240,7 @@ struct Running(Option<Arc<Repairs>>);
 
 impl Running {
     fn with_work(&mut self) -> Option<&Repairs> {
-        self.0 = self.0.take().filter(|repairs| repairs.has_work());
+        self.0 = self.0.take().filter(Repairs::goes_on);
         self.0.as_deref()
     }
 }

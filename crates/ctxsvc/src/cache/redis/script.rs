@@ -10,7 +10,7 @@ pub(crate) struct Script {
 }
 
 pub(crate) static ACQUIRE: Script = Script {
-    sha: "7daff03e47e42e51a3792d1e027154b16683bee7",
+    sha: "397b2f2231b84d88dec66f8476945e8debe3d67c",
     source: include_str!("lua/acquire.lua"),
 };
 

@@ -2,33 +2,48 @@
 
 use std::time::Duration;
 
-use redis::{Cmd, Value};
+use redis::Value;
 use tokio::time::Instant;
 
 use super::line::{Failed, Line};
 use super::link::Link;
 use super::script::{ACQUIRE, Call, FILL};
-use super::wire::{Away, Bytes, Fill, Right, State, Wire};
+use super::wire::{Away, Bounds, Bytes, Fill, Right, State, Wire, ms};
 use crate::cache::remote::Clock;
+
+/// Names that a sweep looks at in one step.
+const PAGE: usize = 1_000;
 
 pub(super) struct Server {
     commands: Line,
+    /// For several values at once, and for sweeps. They may be long: those who wait for one value
+    /// neither queue behind them nor lose their line because of them.
+    batches: Line,
     changes: Link,
 }
 
 impl Server {
-    pub(super) fn new(commands: Line, changes: Link) -> Self {
-        Self { commands, changes }
+    pub(super) fn new(commands: Line, batches: Line, changes: Link) -> Self {
+        Self {
+            commands,
+            batches,
+            changes,
+        }
     }
 
-    async fn command(&self, command: &Cmd) -> Result<Value, Away> {
-        self.commands.ask(command).await.map_err(away)
+    fn line(&self, values: usize) -> &Line {
+        if values > 1 {
+            &self.batches
+        } else {
+            &self.commands
+        }
     }
 
-    async fn call(&self, call: &Call) -> Result<Vec<Value>, Away> {
-        let answer = match self.commands.ask(&call.by_sha).await {
+    async fn call(&self, call: &Call, values: usize) -> Result<Vec<Value>, Away> {
+        let line = self.line(values);
+        let answer = match line.ask(&call.by_sha).await {
             Ok(answer) => answer,
-            Err(Failed::UnknownScript) => self.command(&call.by_source()).await?,
+            Err(Failed::UnknownScript) => line.ask(&call.by_source()).await.map_err(away)?,
             Err(failed) => return Err(away(failed)),
         };
         match answer {
@@ -44,8 +59,14 @@ impl Wire for Server {
         call.by_sha.arg(&right.token.to_be_bytes()[..]);
         call.by_sha.arg(ms(right.lasts));
         call.by_sha.arg(u8::from(right.unreadable));
+        let Bounds {
+            ttl_ms,
+            negative_ttl_ms,
+            bytes,
+        } = right.bounds;
+        call.by_sha.arg(ttl_ms).arg(negative_ttl_ms).arg(bytes);
         let asked = Instant::now();
-        let reply = self.call(&call).await?;
+        let reply = self.call(&call, names.len()).await?;
         let mut values = reply.into_iter();
         let clock = clock(values.next(), asked).ok_or(Away::Unanswered)?;
         let states = names.iter().map(|_| state(values.next()?, values.next()?));
@@ -57,7 +78,7 @@ impl Wire for Server {
         let mut both = redis::pipe();
         both.cmd("TIME").cmd("MGET").arg(names);
         let asked = Instant::now();
-        let replies = self.commands.ask_all(&both).await;
+        let replies = self.line(names.len()).ask_all(&both).await;
         let replies = replies.map_err(away)?;
         let Ok([Value::Array(time), Value::Array(stored)]) = <[Value; 2]>::try_from(replies) else {
             return Err(Away::Unanswered);
@@ -83,7 +104,7 @@ impl Wire for Server {
         for fill in fills {
             call.by_sha.arg(&fill.value[..]).arg(ms(fill.kept));
         }
-        let reply = self.call(&call).await?;
+        let reply = self.call(&call, fills.len()).await?;
         if reply.len() != fills.len() {
             return Err(Away::Unanswered);
         }
@@ -100,7 +121,8 @@ impl Wire for Server {
                 .arg(range.start)
                 .arg(range.end - 1);
         }
-        let replies = self.commands.ask_all(&all).await.map_err(away)?;
+        let line = self.line(names.len());
+        let replies = line.ask_all(&all).await.map_err(away)?;
         let tokens = replies.into_iter().map(|value| match value {
             Value::BulkString(bytes) => bytes.try_into().ok().map(u128::from_be_bytes),
             _ => None,
@@ -117,6 +139,26 @@ impl Wire for Server {
         all.cmd("DEL").arg(names);
         let removed = self.commands.ask_all(&all).await;
         removed.map(drop).map_err(away)
+    }
+
+    async fn remove_all(&self, start: &[u8]) -> Result<(), Away> {
+        let pattern = pattern(start);
+        let mut cursor = b"0".to_vec();
+        loop {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(&pattern[..]);
+            scan.arg("COUNT").arg(PAGE);
+            let page = self.batches.ask(&scan).await.map_err(away)?;
+            let (next, names) = page_of(page).ok_or(Away::Unanswered)?;
+            if !names.is_empty() {
+                let removed = self.batches.ask(redis::cmd("DEL").arg(names)).await;
+                removed.map_err(away)?;
+            }
+            if next == b"0" {
+                return Ok(());
+            }
+            cursor = next;
+        }
     }
 
     fn is_heard(&self) -> bool {
@@ -139,8 +181,22 @@ fn away(failed: Failed) -> Away {
     }
 }
 
-fn ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+/// What matches all that begins so.
+fn pattern(start: &[u8]) -> Vec<u8> {
+    let mut pattern = Vec::with_capacity(start.len() + 1);
+    for byte in start {
+        if b"*?[]\\^-".contains(byte) {
+            pattern.push(b'\\');
+        }
+        pattern.push(*byte);
+    }
+    pattern.push(b'*');
+    pattern
+}
+
+/// Where a sweep goes on, and the names that it has found.
+fn page_of(page: Value) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
+    redis::from_redis_value(page).ok()
 }
 
 fn clock(now: Option<Value>, asked: Instant) -> Option<Clock> {

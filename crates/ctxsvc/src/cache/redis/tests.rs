@@ -2,6 +2,7 @@
 //! order of events that a property test thinks of, on a paused clock.
 
 mod history;
+mod untold;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -11,9 +12,10 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::fake::{Network, Process, Server};
-use super::level::{Level, Terms};
+use super::level::Level;
 use super::name::Names;
 use super::script::FILL;
+use super::terms::Terms;
 use super::{Codec, CodecError};
 use crate::cache::builder::CachedBuilder;
 use crate::cache::marks::Marks;
@@ -112,15 +114,10 @@ fn node_with(
     let builder = Cached::builder("rows", rows.clone())
         .ttl(TTL)
         .negative_ttl(TTL);
+    let redis = super::Redis::open("redis://127.0.0.1:1").expect("a URL");
+    let redis = redis.schema(schema).unlinked_ttl(UNHEARD_FOR);
     let builder = builder.remote(Box::new(move |_, policy| {
-        let terms = Terms {
-            schema,
-            lease: policy.load_timeout + ms(1_000),
-            lease_wait: policy.load_timeout,
-            budget: ms(50),
-            unheard_for: UNHEARD_FOR,
-            longest_kept: policy.ttl + policy.stale_for,
-        };
+        let terms = Terms::new(&redis, policy);
         Arc::new(Level::new(wire, marks, names, Digits, terms))
     }));
     let cached = settings(builder).build();
@@ -348,7 +345,7 @@ async fn what_is_not_a_value_of_this_key_is_a_counted_miss_and_overwritten() {
         ("another format", |bytes| bytes[0] = 9),
         ("another codec", |bytes| bytes[1] = 9),
         ("another schema", |bytes| bytes[6] ^= 1),
-        ("another key", |bytes| bytes[47] ^= 1),
+        ("another key", |bytes| bytes[55] ^= 1),
         ("cut", |bytes| bytes.truncate(bytes.len() - 1)),
         ("cut in its header", |bytes| bytes.truncate(20)),
         ("poison", |bytes| *bytes = foreign(b"poison")),
@@ -383,11 +380,33 @@ fn foreign(payload: &[u8]) -> Vec<u8> {
         schema: 3,
         fresh_until: u64::MAX / 2,
         stale_until: u64::MAX / 2,
+        filled_at: 1_700_000_000_000,
         token: 0,
         key: b"1",
         payload: Some(payload),
     };
     stored.write().expect("it is short")
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cant_be_read_among_several_is_counted_once_and_overwritten() {
+    let (server, rows) = (Server::new(), Rows::default());
+    rows.write(1);
+    rows.write(2);
+    let writer = node(&server, &rows);
+    writer.get(1).await;
+    writer.settled().await;
+    let name = server.names().pop().expect("one is there");
+    server.change(&name, |bytes| *bytes = foreign(b"poison"));
+    let reader = node(&server, &rows);
+    let found = reader.cached.get_many(&Ctx::root(), &[1, 2]).await;
+    assert_eq!(found.expect("loaded").len(), 2);
+    reader.settled().await;
+    assert_eq!(reader.count("unreadable"), 1);
+    for key in [1, 2] {
+        let hit = node(&server, &rows).get(key).await;
+        assert_eq!(hit.source(), Source::Redis, "{key}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -570,24 +589,6 @@ async fn a_caller_who_goes_away_leaves_the_invalidation_to_the_background() {
     )
     .await;
     assert!(awaits > 1, "{awaits}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn more_keys_than_are_remembered_make_all_of_redis_outdated_until_it_has_expired() {
-    let (server, rows) = (Server::new(), Rows::default());
-    let node = node(&server, &rows);
-    rows.write(9_999);
-    node.get(9_999).await;
-    node.settled().await;
-    node.process.set(Network::Closed);
-    for key in 0..1_100 {
-        assert!(!node.update(&rows, key).await);
-    }
-    assert!(!node.update(&rows, 9_999).await);
-    node.process.set(Network::Good);
-    assert_eq!(*node.get(9_999).await, 2);
-    sleep(TTL).await;
-    assert_eq!(*node.get(9_999).await, 2);
 }
 
 /// Another process was loading when a write could not be told, and has the right to fill later.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::format::Stored;
 use crate::cache::remote::Clock;
 
 /// Why there is no answer.
@@ -24,6 +25,35 @@ pub(super) struct Right {
     pub(super) lasts: Duration,
     /// What is there can't be read.
     pub(super) unreadable: bool,
+    pub(super) bounds: Bounds,
+}
+
+/// What this process takes for a value, and for a fresh one. Another one may have other settings: in
+/// the midst of a deployment, say.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    /// How long what exists is fresh.
+    pub(super) ttl_ms: u64,
+    /// How long it is known that something does not exist.
+    pub(super) negative_ttl_ms: u64,
+    /// A longer one takes too long on its way.
+    pub(super) bytes: usize,
+}
+
+impl Bounds {
+    /// By the clock of the server, at which it is `now`.
+    pub(super) fn is_fresh(&self, stored: &Stored<'_>, now: u64) -> bool {
+        // What is from the future is from before a clock was set back: nobody knows how old it is.
+        stored.filled_at <= now && now < self.fresh_until(stored)
+    }
+
+    pub(super) fn fresh_until(&self, stored: &Stored<'_>) -> u64 {
+        let ttl = match stored.payload {
+            Some(_) => self.ttl_ms,
+            None => self.negative_ttl_ms,
+        };
+        stored.fresh_until.min(stored.filled_at.saturating_add(ttl))
+    }
 }
 
 /// The state of a name.
@@ -44,8 +74,8 @@ pub(super) struct Fill {
     pub(super) kept: Duration,
 }
 
-/// The server, or what stands for it in a test. Each call takes a budget of time at the most, and
-/// none at all while it is known that there is no answer.
+/// The server, or what stands for it in a test. Each call but `remove_all` takes a budget of time at
+/// the most, and none at all while it is known that there is no answer.
 pub(super) trait Wire: Send + Sync + 'static {
     fn acquire(
         &self,
@@ -70,6 +100,9 @@ pub(super) trait Wire: Send + Sync + 'static {
 
     fn remove(&self, names: &[Vec<u8>]) -> impl Future<Output = Result<(), Away>> + Send;
 
+    /// Removes whatever has a name that begins so.
+    fn remove_all(&self, start: &[u8]) -> impl Future<Output = Result<(), Away>> + Send;
+
     /// Whether changes of keys are heard of.
     fn is_heard(&self) -> bool;
 
@@ -78,4 +111,8 @@ pub(super) trait Wire: Send + Sync + 'static {
 
     /// Waits until it was heard of all changes so far. False if that can't be.
     fn heard(&self) -> impl Future<Output = bool> + Send;
+}
+
+pub(super) fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -5,10 +5,14 @@
 -- ARGV   1  token of 16 bytes, by which the right is known
 --        2  ms for which it holds
 --        3  1 if what is there can't be read, so that it counts as nothing; else 0
+--        4  ms for which a value is fresh after it was filled, if whoever has filled it has not said less
+--        5  the same for what says that there is no value
+--        6  bytes that it may have: a longer one takes too long on its way, and counts as nothing
 -- Reply  {ms now, then for each name two:
 --          -1 a value that is fresh; 0 the right was taken; else ms for which another one has it
 --          the value, or the old one behind the right, or nothing as ''}
 local token, lease, unreadable = ARGV[1], ARGV[2] + 0, ARGV[3] == '1'
+local ttl, negative_ttl, longest = ARGV[4] + 0, ARGV[5] + 0, ARGV[6] + 0
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local reply = {now}
@@ -22,10 +26,16 @@ for _, name in ipairs(KEYS) do
   if string.byte(stored) == 2 and #stored >= 25 then
     left, old = math.max(0, struct.unpack('>I8', stored, 18) - now), string.sub(stored, 26)
   end
-  if unreadable or string.byte(old) ~= 1 or #old < 15 then
+  if unreadable or string.byte(old) ~= 1 or #old < 31 or #old > longest then
     old = ''
-  elseif old == stored and now < struct.unpack('>I8', old, 8) then
-    left = -1
+  elseif old == stored then
+    local exists = string.byte(old, 3) == 1
+    local fresh_until, _, filled_at = struct.unpack('>I8I8I8', old, 8)
+    -- What is from the future is from before the clock was set back: nobody knows how old it is.
+    local is_known = filled_at <= now
+    if is_known and now < math.min(fresh_until, filled_at + (exists and ttl or negative_ttl)) then
+      left = -1
+    end
   end
   if left == 0 then
     local px = math.max(lease, redis.call('PTTL', name))

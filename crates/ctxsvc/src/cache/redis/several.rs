@@ -1,0 +1,88 @@
+//! Several keys at once.
+
+use std::fmt::Display;
+
+use super::Codec;
+use super::level::Level;
+use super::name;
+use super::wire::{Right, State, Wire};
+use crate::cache::remote::Asked;
+
+impl<K, V, C, W> Level<K, V, C, W>
+where
+    K: Display + Sync,
+    V: Send + Sync,
+    C: Codec<V>,
+    W: Wire,
+{
+    /// What is there is read first, by a plain command. Only for the rest is the right taken.
+    pub(super) async fn values_or_rights(&self, keys: &[K]) -> Vec<Asked<V>> {
+        let texts: Vec<_> = keys.iter().map(name::text).collect();
+        let sinces: Vec<_> = texts.iter().map(|text| self.since(text)).collect();
+        self.wire.listen();
+        let mut asked: Vec<_> = sinces.iter().map(|it| Asked::Load(*it, None)).collect();
+        let is_askable = |at: &usize| !self.repairs.is_outdated(&texts[*at], &self.wire);
+        let askable: Vec<_> = (0..keys.len()).filter(is_askable).collect();
+        let names: Vec<_> = askable
+            .iter()
+            .map(|at| self.names.name(&texts[*at]))
+            .collect();
+        let Ok((clock, stored)) = self.wire.read(&names).await else {
+            self.counts.unanswered();
+            return asked;
+        };
+        let (mut missing, mut unreadable) = (Vec::new(), Vec::new());
+        for (bytes, at) in stored.into_iter().zip(askable) {
+            let bytes = bytes.unwrap_or_default();
+            if !self.values.is_fresh(&bytes, clock) {
+                missing.push(at);
+            } else if let Some(answer) =
+                self.values.read(&texts[at], &bytes, clock, sinces[at].mark)
+            {
+                asked[at] = self.found(sinces[at], answer);
+            } else {
+                unreadable.push(at);
+            }
+        }
+        // One right for all: what comes of them is told together.
+        let right = self.right();
+        for (places, unreadable) in [(missing, false), (unreadable, true)] {
+            let right = Right {
+                unreadable,
+                ..right
+            };
+            let texts: Vec<_> = places.iter().map(|at| &texts[*at][..]).collect();
+            let taken = self.values_or_taken(&texts, right).await;
+            for (at, taken) in places.into_iter().zip(taken) {
+                asked[at] = taken;
+            }
+        }
+        asked
+    }
+
+    /// Another process may have been faster.
+    async fn values_or_taken(&self, texts: &[&[u8]], right: Right) -> Vec<Asked<V>> {
+        let sinces: Vec<_> = texts.iter().map(|text| self.since(text)).collect();
+        let unasked = || sinces.iter().map(|it| Asked::Load(*it, None)).collect();
+        if texts.is_empty() {
+            return Vec::new();
+        }
+        let names: Vec<_> = texts.iter().map(|text| self.names.name(text)).collect();
+        let Some((clock, states)) = self.acquire(&names, right).await else {
+            return unasked();
+        };
+        self.heard(clock.asked).await;
+        let each = states.into_iter().zip(texts.iter().zip(&sinces));
+        let asked = each.map(|(state, (text, since))| {
+            let found = match &state {
+                State::Fresh(bytes) => self.values.read(text, bytes, clock, since.mark),
+                _ => None,
+            };
+            match found {
+                Some(answer) => self.found(*since, answer),
+                None => self.missing(self.since(text), clock, right, Some(state)),
+            }
+        });
+        asked.collect()
+    }
+}
