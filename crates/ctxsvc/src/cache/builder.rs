@@ -4,12 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use super::loader::{RemoteOf, Shared};
 use super::memory::Memory;
 use super::observe::Meter;
 use super::policy::Policy;
+use super::running::Running;
 use super::table::Table;
 use super::{Cached, Load};
 
@@ -111,7 +112,7 @@ impl<L: Load> CachedBuilder<L> {
             memory: Memory::new(self.capacity),
             flights: Table::new(),
             permits: Semaphore::new(permits),
-            running: watch::Sender::new(0),
+            running: Running::default(),
         }))
     }
 }

@@ -93,6 +93,6 @@ impl<V: fmt::Debug> fmt::Debug for Hit<V> {
             .field("value", &**self)
             .field("source", &self.source)
             .field("is_stale", &self.is_stale)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::entry::{Answer, Entry};
@@ -11,6 +11,7 @@ use super::memory::Memory;
 use super::observe::{self, Loaded, Meter};
 use super::policy::Policy;
 use super::remote::{Mark, Remote};
+use super::running::Running;
 use super::table::Table;
 use super::{CacheError, Load, Source};
 use crate::{Ctx, Done};
@@ -30,7 +31,7 @@ pub(super) struct Shared<L: Load> {
     pub(super) flights: Table<L::Key, FlightOf<L>>,
     pub(super) remote: Option<Arc<RemoteOf<L>>>,
     pub(super) permits: Semaphore,
-    pub(super) running: watch::Sender<usize>,
+    pub(super) running: Running,
     pub(super) meter: Meter,
 }
 
@@ -80,12 +81,12 @@ impl<L: Load> Shared<L> {
 
     /// Asks the repository for a key.
     pub(super) async fn origin(&self, ctx: &Ctx, key: &L::Key) -> Outcome<L, Option<L::Value>> {
-        let ctx = ctx.with_timeout(self.policy.load_timeout);
+        let began = Instant::now();
+        let ctx = ctx.with_timeout_from(began, self.policy.load_timeout);
         let load = async {
             let _permit = self.permits.acquire().await;
             self.repository.load(&ctx, key).await
         };
-        let began = Instant::now();
         let loaded = caught(ctx.run(ctx.scope(load))).await;
         self.judged(loaded, began)
     }
@@ -96,12 +97,12 @@ impl<L: Load> Shared<L> {
         ctx: &Ctx,
         keys: &[L::Key],
     ) -> Vec<Outcome<L, Option<L::Value>>> {
-        let ctx = ctx.with_timeout(self.policy.load_timeout);
+        let began = Instant::now();
+        let ctx = ctx.with_timeout_from(began, self.policy.load_timeout);
         let load = async {
             let _permit = self.permits.acquire().await;
             self.repository.load_many(&ctx, keys).await
         };
-        let began = Instant::now();
         let loaded = caught(ctx.run(ctx.scope(load))).await;
         let found = self.judged(loaded, began).and_then(|mut values| {
             let found: Vec<_> = keys.iter().map(|key| Ok(values.remove(key))).collect();
@@ -167,7 +168,7 @@ impl<L: Load> Shared<L> {
     }
 
     fn landing(self: &Arc<Self>, key: &L::Key, flight: &Arc<FlightOf<L>>) -> Landing<L> {
-        self.running.send_modify(|running| *running += 1);
+        self.running.begin();
         Landing {
             shared: Arc::clone(self),
             key: key.clone(),
@@ -193,8 +194,8 @@ impl<L: Load> Landing<L> {
 
     /// What it was `before`, if it may still be given, is for a process that knows nothing else.
     pub(super) fn land_failed(&self, error: CacheError<L::Error>, before: Option<AnswerOf<L>>) {
-        let known_before = self.shared.memory.peek(&self.key);
-        let before = known_before.or_else(|| before.map(known::<L>));
+        let remembered = self.shared.memory.peek(&self.key);
+        let before = remembered.or_else(|| before.map(known::<L>));
         let failed = Entry::failed(before, error, Instant::now());
         self.land(failed, Source::Origin);
     }
@@ -228,6 +229,6 @@ impl<L: Load> Drop for Landing<L> {
             self.shared.flights.land(&self.key, &self.flight, || ());
             self.flight.end((abandoned, Source::Origin));
         }
-        self.shared.running.send_modify(|running| *running -= 1);
+        self.shared.running.end();
     }
 }

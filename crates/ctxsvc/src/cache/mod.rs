@@ -20,6 +20,7 @@ mod redis;
     allow(dead_code, reason = "no other level makes what is asked and told")
 )]
 mod remote;
+mod running;
 mod table;
 mod through;
 mod write;
@@ -159,17 +160,16 @@ impl<L: Load> Cached<L> {
     /// It can be dropped and called again.
     pub async fn close(&self, limit: Duration) -> Report {
         let remote = self.shared.remote.as_ref();
-        let mut running = self.shared.running.subscribe();
-        let before = *running.borrow_and_update();
+        let running = &self.shared.running;
+        let before = running.count();
         let ended = async {
-            // The sender is in what this handle shares, so that it is not closed.
-            let _ = running.wait_for(|running| *running == 0).await;
+            running.ended().await;
             if let Some(remote) = remote {
                 remote.all_told().await;
             }
         };
         let _ = tokio::time::timeout(limit, ended).await;
-        let left = *self.shared.running.borrow();
+        let left = running.count();
         Report {
             finished: before.saturating_sub(left),
             left,
@@ -260,7 +260,7 @@ impl<L: Load> fmt::Debug for Cached<L> {
             .field("name", &self.shared.name)
             .field("remembered", &self.shared.memory.len())
             .field("redis", &self.shared.remote)
-            .field("loading", &*self.shared.running.borrow())
+            .field("loading", &self.shared.running.count())
             .finish_non_exhaustive()
     }
 }

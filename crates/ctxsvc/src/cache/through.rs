@@ -45,7 +45,7 @@ impl<L: Load> Shared<L> {
 
     /// Tells what was loaded, and lands.
     async fn bring(&self, remote: &RemoteOf<L>, loaded: Vec<(Loading<'_, L>, Origin<L>)>) {
-        let (mut brought, mut leased, mut leases) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut brought, mut leased, mut rights) = (Vec::new(), Vec::new(), Vec::new());
         for (loading, loaded) in loaded {
             let Loading {
                 landing,
@@ -61,14 +61,14 @@ impl<L: Load> Shared<L> {
                 }
             };
             if let Some(lease) = lease {
-                leases.push(lease);
+                rights.push(lease);
                 leased.push((landing, since, brings));
             } else {
                 brought.push((landing, since, brings, Told::Unknown));
             }
         }
         if !leased.is_empty() {
-            let loaded = leased.iter().zip(leases);
+            let loaded = leased.iter().zip(rights);
             let loaded = loaded.map(|((landing, _, brings), lease)| Loaded {
                 key: &landing.key,
                 lease,

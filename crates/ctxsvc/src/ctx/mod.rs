@@ -85,7 +85,7 @@ impl Ctx {
     /// A context that ends after `timeout`, or earlier with this one.
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
-        self.ending_in(timeout, None)
+        self.ending_in(Instant::now(), timeout, None)
     }
 
     /// As [`with_timeout`](Self::with_timeout), with what to name as the cause.
@@ -97,7 +97,7 @@ impl Ctx {
         timeout: Duration,
         cause: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        self.ending_in(timeout, Some(Arc::from(cause.into())))
+        self.ending_in(Instant::now(), timeout, Some(Arc::from(cause.into())))
     }
 
     /// A context that ends at `deadline`, or earlier with this one.
@@ -157,9 +157,14 @@ impl Ctx {
         self.scope.as_ref().map_or(Ok(()), |scope| scope.check())
     }
 
-    fn ending_in(&self, timeout: Duration, cause: Option<Cause>) -> Self {
+    /// As [`with_timeout`](Self::with_timeout), for who has looked at the clock already.
+    pub(crate) fn with_timeout_from(&self, now: Instant, timeout: Duration) -> Self {
+        self.ending_in(now, timeout, None)
+    }
+
+    fn ending_in(&self, now: Instant, timeout: Duration, cause: Option<Cause>) -> Self {
         // What is too far away for the clock is no deadline.
-        match Instant::now().checked_add(timeout) {
+        match now.checked_add(timeout) {
             Some(deadline) if timeout.is_zero() => {
                 let ctx = self.ending_at(deadline, cause);
                 // Nobody has to look at the clock again to see that it is over.

@@ -15,6 +15,7 @@ mod tower;
 mod tree;
 mod values;
 mod waiting;
+mod weights;
 
 use ctxsvc::Ctx;
 use tokio_test::{assert_pending, task};

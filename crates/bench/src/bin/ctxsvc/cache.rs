@@ -8,8 +8,6 @@ use std::time::Duration;
 use bench::{Fact, Row, on_tokio};
 use ctxsvc::{Cached, Ctx, Load};
 
-const KEYS: u64 = 100_000;
-
 /// Ready at once, or after a while.
 struct Rows {
     takes: Duration,
@@ -51,8 +49,8 @@ fn quick(capacity: u64) -> quick_cache::sync::Cache<u64, Arc<u64>> {
 }
 
 /// All keys in no order.
-fn key(nth: u64) -> u64 {
-    nth.wrapping_mul(0x9e37_79b9_7f4a_7c15) % KEYS
+fn key(nth: u64, keys: u64) -> u64 {
+    nth.wrapping_mul(0x9e37_79b9_7f4a_7c15) % keys
 }
 
 pub(crate) fn rows() -> Vec<Row> {
@@ -60,47 +58,49 @@ pub(crate) fn rows() -> Vec<Row> {
 }
 
 fn hit() -> Row {
-    Row::new("get what is remembered, 100 000 keys")
-        .ours("ctxsvc", |_| {
-            on_tokio(async || {
-                let (cached, ctx) = (cached(2 * KEYS), Ctx::root());
-                for key in 0..KEYS {
+    Row::new("get one of so many that are remembered")
+        .levels([1_000, 100_000, 1_000_000])
+        .ours("ctxsvc", |keys| {
+            on_tokio(async move || {
+                let (cached, ctx) = (cached(2 * keys), Ctx::root());
+                for key in 0..keys {
                     let _ = cached.get(&ctx, &key).await;
                 }
                 let mut nth = 0;
                 async move || {
                     nth += 1;
-                    cached.get(&ctx, &key(nth)).await.is_ok()
+                    cached.get(&ctx, &key(nth, keys)).await.is_ok()
                 }
             })
         })
-        .peer("quick_cache, without a time to live", |_| {
-            on_tokio(async || {
-                let quick = quick(2 * KEYS);
-                (0..KEYS).for_each(|key| quick.insert(key, Arc::new(key)));
+        .peer("quick_cache, without a time to live", |keys| {
+            on_tokio(async move || {
+                let quick = quick(2 * keys);
+                (0..keys).for_each(|key| quick.insert(key, Arc::new(key)));
                 let mut nth = 0;
                 async move || {
                     nth += 1;
-                    quick.get(&key(nth)).is_some()
+                    quick.get(&key(nth, keys)).is_some()
                 }
             })
         })
 }
 
 fn miss() -> Row {
-    Row::new("get what has to be loaded and is ready")
-        .ours("ctxsvc", |_| {
-            on_tokio(async || {
-                let (cached, ctx, mut nth) = (cached(1_000), Ctx::root(), 0_u64);
+    Row::new("get what has to be loaded and is ready, room for so many")
+        .levels([1_000, 100_000])
+        .ours("ctxsvc", |room| {
+            on_tokio(async move || {
+                let (cached, ctx, mut nth) = (cached(room), Ctx::root(), 0_u64);
                 async move || {
                     nth += 1;
                     cached.get(&ctx, &nth).await.is_ok()
                 }
             })
         })
-        .peer("quick_cache", |_| {
-            on_tokio(async || {
-                let (quick, mut nth) = (quick(1_000), 0_u64);
+        .peer("quick_cache", |room| {
+            on_tokio(async move || {
+                let (quick, mut nth) = (quick(room), 0_u64);
                 async move || {
                     nth += 1;
                     let loaded = async { Ok::<_, Infallible>(Arc::new(nth)) };
