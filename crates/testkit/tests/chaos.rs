@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use redis::{Client, Commands, Connection, RedisResult};
@@ -341,4 +342,23 @@ async fn sentinels_replace_a_master_that_was_killed() {
         .unwrap();
     let written = async || connect(server)?.set::<_, _, ()>("key", "value");
     wait_for(written, AMPLE).await;
+}
+
+#[test]
+#[ignore = "needs server binaries"]
+fn a_group_is_waited_for_on_a_machine_that_is_busy_for_seconds() {
+    let mut servers = Sentinel::start(&[]).unwrap();
+    let master = servers.master().unwrap();
+    for other in &mut servers.sentinels_mut()[1..] {
+        other.kill9();
+    }
+    let busy = &servers.sentinels()[0];
+    busy.pause();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            thread::sleep(Duration::from_secs(3));
+            busy.resume();
+        });
+        assert_eq!(servers.master().unwrap(), master);
+    });
 }

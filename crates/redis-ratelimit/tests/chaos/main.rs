@@ -7,6 +7,7 @@ mod conformance;
 mod breaker;
 #[cfg(feature = "cluster")]
 mod cluster;
+mod descriptors;
 mod network;
 mod processes;
 #[cfg(feature = "sentinel")]

@@ -107,6 +107,46 @@ async fn a_primary_that_is_a_replica_now_is_left_for_the_new_one() {
     wait_for(is_another, PATIENCE).await;
 }
 
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn a_primary_that_is_cut_off_from_its_replicas_is_left_for_the_new_one() {
+    let servers = Sentinel::start(&["--min-replicas-to-write", "1"]).expect("servers");
+    for server in servers.servers() {
+        as_limited_user(server, "+role +info");
+    }
+    let primary = "redis://limits:secret@testkit/0";
+    let store = RedisStore::sentinel(servers.urls(), primary).expect("URLs");
+    let (limiter, policy) = (limiter(&store), policy(1_000_000));
+    wait_for(async || is_decided(&limiter, &policy).await, PATIENCE).await;
+    // Sentinels and replicas are shut out, and our user is not: it goes on, as a primary.
+    let old = &servers.servers()[0];
+    let client = redis::Client::open(old.url()).expect("a URL");
+    let mut connection = client.get_connection().expect("the server answers");
+    for command in [
+        ["CONFIG", "SET", "requirepass", "another"],
+        ["CLIENT", "KILL", "USER", "default"],
+    ] {
+        let mut shut_out = redis::cmd(command[0]);
+        shut_out.arg(&command[1..]);
+        shut_out.exec(&mut connection).expect("a plain command");
+    }
+    let cut_off = Instant::now();
+    while store.state_losses() == 0 {
+        let asked = Instant::now();
+        let decision = limiter.check(check(&policy)).await;
+        assert!(asked.elapsed() < BUDGET + SLACK, "{:?}", asked.elapsed());
+        if let Decision::Unknown(doubt) = decision {
+            assert_eq!(doubt.cause().applied(), Applied::No, "{doubt:?}");
+            assert!(cut_off.elapsed() < ELECTION, "{doubt:?}");
+        }
+        tokio::task::yield_now().await;
+    }
+    wait_for(async || is_decided(&limiter, &policy).await, PATIENCE).await;
+    let role: Vec<redis::Value> = redis::cmd("ROLE").query(&mut connection).expect("a role");
+    let is_primary = role.first() == Some(&redis::Value::BulkString(b"master".to_vec()));
+    assert!(is_primary, "it has not heard of it: {role:?}");
+}
+
 /// A sentinel that says what it is told to, as one may that has not heard of a failover yet.
 struct Fake {
     url: String,

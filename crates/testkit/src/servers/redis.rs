@@ -18,7 +18,8 @@ const PROGRAM: Program = Program {
     package: "redis-server",
 };
 
-/// How long the set-up waits for one answer.
+/// How long a server has to show that it is ready, until it is asked again: a stranger who has taken
+/// its port may say nothing for ever.
 const ANSWER_BOUND: Duration = Duration::from_secs(2);
 
 /// Between two looks at a group of servers.
@@ -155,8 +156,10 @@ impl Redis {
         self.server.resume();
     }
 
+    /// For the set-up. It is our own server, which answers in the end: a sentinel on a busy machine
+    /// took longer than two seconds.
     pub(super) fn connect(&self) -> Result<Connection, RedisError> {
-        connect(&self.url())
+        connect(&self.url(), READY_BOUND)
     }
 
     /// Asks a group's server until the group is ready. The inner error is the state.
@@ -195,17 +198,17 @@ pub(super) fn first_answer<T>(
     Ok(answer?)
 }
 
-fn connect(url: &str) -> Result<Connection, RedisError> {
-    let connection = Client::open(url)?.get_connection_with_timeout(ANSWER_BOUND)?;
-    connection.set_read_timeout(Some(ANSWER_BOUND))?;
-    connection.set_write_timeout(Some(ANSWER_BOUND))?;
+fn connect(url: &str, bound: Duration) -> Result<Connection, RedisError> {
+    let connection = Client::open(url)?.get_connection_with_timeout(bound)?;
+    connection.set_read_timeout(Some(bound))?;
+    connection.set_write_timeout(Some(bound))?;
     Ok(connection)
 }
 
 /// Whether our own process answers at `url`, and not whoever took its port.
 fn is_ready(url: &str, pid: u32) -> Result<(), String> {
     let ask = || -> Result<String, RedisError> {
-        let mut connection = connect(url)?;
+        let mut connection = connect(url, ANSWER_BOUND)?;
         // It fails while data is loaded.
         ::redis::cmd("PING").exec(&mut connection)?;
         ::redis::cmd("INFO").arg("server").query(&mut connection)

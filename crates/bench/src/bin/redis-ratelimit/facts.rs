@@ -1,18 +1,22 @@
 //! What a ratio of times does not show.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use redis::{Connection, InfoDict};
-use tokio::task::JoinSet;
 
-use crate::load::{Load, Quota};
+use crate::clients::Clients;
+use crate::load::{Load, Quota, SCARCE};
 use crate::stand::{Limits, Stand, Way};
+
+/// Units that all of the processes ask for together, four times as many as there are.
+const ASKED: u64 = 4 * SCARCE as u64;
 
 /// A figure of a limiter.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Figure {
-    /// Units beyond a limit of 1024 that 64 tasks with 4 limiters are given, of 4096 they ask for.
-    Surplus,
+    /// Units beyond a limit of 1024 that 4 processes of 16 tasks are given, of 4096 they ask for.
+    /// Each task waits for so long after each.
+    Surplus(Duration),
     /// Units of a limit of 1024 that were taken by requests which a limit of 8 denied.
     Wasted,
     /// The median of a decision of one task, in microseconds.
@@ -28,7 +32,7 @@ pub(crate) enum Figure {
 impl Figure {
     pub(crate) fn of<T: Limits>(self) -> f64 {
         let figure = match self {
-            Self::Surplus => surplus::<T>(),
+            Self::Surplus(pause) => surplus::<T>(pause),
             Self::Wasted => wasted::<T>(),
             Self::MedianMicros => median_micros::<T>(),
             Self::RedisMicros => {
@@ -45,30 +49,13 @@ impl Figure {
     }
 }
 
-fn surplus<T: Limits>() -> f64 {
-    let quotas = [Quota::per_day(1_024); 2];
-    let stand = Stand::new(async |url| {
-        let mut limiters = Vec::new();
-        for _ in 0..4 {
-            limiters.push(T::open(url, quotas).await);
-        }
-        limiters
-    });
-    let admitted = stand.runtime.block_on(async {
-        let mut tasks = JoinSet::new();
-        for task in 0..64 {
-            let limiter = stand.user[task % 4].clone();
-            tasks.spawn(async move {
-                let mut admitted = 0_u32;
-                for _ in 0..64 {
-                    admitted += u32::from(limiter.clone().once(0).await);
-                }
-                admitted
-            });
-        }
-        tasks.join_all().await.into_iter().sum::<u32>()
-    });
-    f64::from(admitted) - 1_024.0
+fn surplus<T: Limits>(pause: Duration) -> f64 {
+    const PROCESSES: u64 = 4;
+    let load = Load::Scarce(pause);
+    let server = testkit::Redis::start(&[]).expect("redis-server is installed");
+    let mut clients = Clients::start::<T>(PROCESSES, load, &server.url());
+    let admitted = clients.ask(ASKED / PROCESSES);
+    to_f64(admitted) - f64::from(SCARCE)
 }
 
 fn wasted<T: Limits>() -> f64 {
@@ -142,9 +129,12 @@ fn key_bytes<T: Limits>(keys: u64) -> f64 {
     };
     let before = used();
     stand.ask(load, Way::Once, keys, 64);
-    #[expect(clippy::cast_precision_loss, reason = "there are not so many keys")]
-    let keys = keys as f64;
-    (used() - before) / keys
+    (used() - before) / to_f64(keys)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "there are not so many")]
+fn to_f64(count: u64) -> f64 {
+    count as f64
 }
 
 fn connect(server: &testkit::Redis) -> Connection {

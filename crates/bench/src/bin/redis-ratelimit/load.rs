@@ -1,11 +1,18 @@
 //! What is asked for.
 
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
 /// So many units in so many seconds, all of them at once if need be.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Quota {
     pub(crate) units: u32,
     pub(crate) seconds: u32,
 }
+
+/// The units of [`Load::Scarce`].
+pub(crate) const SCARCE: u32 = 1_024;
 
 const DAY: u32 = 24 * 60 * 60;
 
@@ -20,7 +27,7 @@ impl Quota {
 }
 
 /// Which keys are asked for, and whether there is anything left.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) enum Load {
     /// So many keys, in no order. Each is forgotten soon after.
     Wide(u64),
@@ -30,6 +37,8 @@ pub(crate) enum Load {
     Hot,
     /// 64 keys that are asked for too often: most of it is denied.
     Denied,
+    /// One key with 1024 units. Each task waits for so long after each decision.
+    Scarce(Duration),
 }
 
 impl Load {
@@ -37,7 +46,7 @@ impl Load {
         match self {
             // A multiplication by a large prime visits each key once, in no order.
             Self::Wide(keys) | Self::Kept(keys) => nth % keys * 2_654_435_761 % keys,
-            Self::Hot => 0,
+            Self::Hot | Self::Scarce(_) => 0,
             Self::Denied => nth % 64,
         }
     }
@@ -49,12 +58,22 @@ impl Load {
             Self::Kept(_) => (100_000, 365 * DAY),
             Self::Hot => (50_000_000, 60),
             Self::Denied => (20, 60),
+            // As good as none is given back while it is watched.
+            Self::Scarce(_) => (SCARCE, DAY),
         };
         Quota { units, seconds }
     }
 
     /// Whether each and every one is to be admitted.
     pub(crate) fn is_admitted(self) -> bool {
-        !matches!(self, Self::Denied)
+        !matches!(self, Self::Denied | Self::Scarce(_))
+    }
+
+    pub(crate) async fn pause(self) {
+        if let Self::Scarce(pause) = self
+            && !pause.is_zero()
+        {
+            tokio::time::sleep(pause).await;
+        }
     }
 }

@@ -14,6 +14,7 @@
 //! - trypema asks for Redis 7.2; what is used of it runs on 6.2 and 7.0 as well.
 //! - governor and `tower_governor` have no Redis: they are in the rows of one process.
 
+mod clients;
 mod facts;
 mod growth;
 mod layer;
@@ -23,11 +24,12 @@ mod peers;
 mod stand;
 
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bench::{Bench, Fact, Row};
 use redis_ratelimit::MemoryStore;
 
+use self::clients::Part;
 use self::facts::Figure;
 use self::layer::Fate;
 use self::load::Load;
@@ -39,20 +41,31 @@ use self::peers::redis_rate::RedisRate;
 use self::peers::throttle_kit::ThrottleKit;
 use self::peers::tower_rate_limit_redis::TowerRateLimitRedis;
 use self::peers::trypema::{Trypema, TrypemaHybrid};
-use self::stand::{Way, among, many};
+use self::stand::{Limits, Way, among, many};
 
 const WIDE: Load = Load::Wide(100_000);
 
 fn main() -> ExitCode {
-    let is_client = growth::is_client(|name, url| match name {
-        "all layers" => growth::obey::<Ours<true>>(url),
-        "no layers" => growth::obey::<Ours<false>>(url),
-        _ => growth::obey::<RedisRate>(url),
-    });
-    if is_client {
+    if let Some(part) = Part::of_this_process() {
+        assert!(is_played(&part), "of no limiter: {part:?}");
         return ExitCode::SUCCESS;
     }
     in_one_process(over_redis(Bench::new("redis-ratelimit"))).run()
+}
+
+/// By the limiter that it is a part of.
+fn is_played(part: &Part) -> bool {
+    #[cfg(feature = "limitador")]
+    if part.is_played_by::<Limitador<false>>() || part.is_played_by::<Limitador<true>>() {
+        return true;
+    }
+    part.is_played_by::<Ours<true>>()
+        || part.is_played_by::<Ours<false>>()
+        || part.is_played_by::<RedisRate>()
+        || part.is_played_by::<ThrottleKit>()
+        || part.is_played_by::<TowerRateLimitRedis>()
+        || part.is_played_by::<Trypema>()
+        || part.is_played_by::<TrypemaHybrid>()
 }
 
 fn over_redis(bench: Bench) -> Bench {
@@ -79,8 +92,12 @@ fn over_redis(bench: Bench) -> Bench {
         ));
     let bench = [
         (
-            "units beyond 1024 that 64 tasks of 4 limiters are given, one key",
-            Figure::Surplus,
+            "units beyond 1024 that 4 processes of 16 tasks are given, of 4096 at once",
+            Figure::Surplus(Duration::ZERO),
+        ),
+        (
+            "units beyond 1024 that 4 processes of 16 tasks are given, of 4096 in two seconds",
+            Figure::Surplus(Duration::from_millis(30)),
         ),
         (
             "units of a limit that requests took which another limit denied",
@@ -114,62 +131,68 @@ fn over_redis(bench: Bench) -> Bench {
 fn against_all(name: &str, load: Load, way: Way, sizes: &[u64]) -> Row {
     let row = Row::new(name)
         .sizes(sizes.iter().copied())
-        .ours("all layers", move |tasks| {
+        .ours(Ours::<true>::NAME, move |tasks| {
             many::<Ours<true>>(tasks, load, way)
         })
-        .ours("no layers", move |tasks| {
+        .ours(Ours::<false>::NAME, move |tasks| {
             many::<Ours<false>>(tasks, load, way)
         })
-        .peer("redis_rate", move |tasks| {
+        .peer(RedisRate::NAME, move |tasks| {
             many::<RedisRate>(tasks, load, way)
         })
-        .peer("throttle-kit", move |tasks| {
+        .peer(ThrottleKit::NAME, move |tasks| {
             many::<ThrottleKit>(tasks, load, way)
         })
-        .peer("trypema", move |tasks| many::<Trypema>(tasks, load, way))
-        .peer("trypema-hybrid", move |tasks| {
+        .peer(Trypema::NAME, move |tasks| {
+            many::<Trypema>(tasks, load, way)
+        })
+        .peer(TrypemaHybrid::NAME, move |tasks| {
             many::<TrypemaHybrid>(tasks, load, way)
         });
     let row = match load {
         Load::Hot => row,
-        _ => row.peer("tower-rate-limit-redis", move |tasks| {
+        _ => row.peer(TowerRateLimitRedis::NAME, move |tasks| {
             many::<TowerRateLimitRedis>(tasks, load, way)
         }),
     };
     #[cfg(feature = "limitador")]
-    let row = row.peer("limitador", move |tasks| {
+    let row = row.peer(Limitador::<false>::NAME, move |tasks| {
         many::<Limitador<false>>(tasks, load, way)
     });
     #[cfg(feature = "limitador")]
     let row = match load {
         Load::Wide(_) | Load::Kept(_) => row,
-        _ => row.peer("limitador-cached", move |tasks| {
+        _ => row.peer(Limitador::<true>::NAME, move |tasks| {
             many::<Limitador<true>>(tasks, load, way)
         }),
     };
-    row.peer("INCR", move |tasks| many::<Incr>(tasks, load, way))
+    row.peer(Incr::NAME, move |tasks| many::<Incr>(tasks, load, way))
 }
 
 fn of_all(name: &str, figure: Figure) -> Fact {
     let fact = Fact::new(name)
-        .of("all layers", move || figure.of::<Ours<true>>())
-        .of("no layers", move || figure.of::<Ours<false>>())
-        .of("redis_rate", move || figure.of::<RedisRate>())
-        .of("throttle-kit", move || figure.of::<ThrottleKit>())
-        .of("tower-rate-limit-redis", move || {
+        .of(Ours::<true>::NAME, move || figure.of::<Ours<true>>())
+        .of(Ours::<false>::NAME, move || figure.of::<Ours<false>>())
+        .of(RedisRate::NAME, move || figure.of::<RedisRate>())
+        .of(ThrottleKit::NAME, move || figure.of::<ThrottleKit>())
+        .of(TowerRateLimitRedis::NAME, move || {
             figure.of::<TowerRateLimitRedis>()
         })
-        .of("trypema", move || figure.of::<Trypema>())
-        .of("trypema-hybrid", move || figure.of::<TrypemaHybrid>());
+        .of(Trypema::NAME, move || figure.of::<Trypema>())
+        .of(TrypemaHybrid::NAME, move || figure.of::<TrypemaHybrid>());
     #[cfg(feature = "limitador")]
-    let fact = fact.of("limitador", move || figure.of::<Limitador<false>>());
+    let fact = fact.of(Limitador::<false>::NAME, move || {
+        figure.of::<Limitador<false>>()
+    });
     match figure {
-        Figure::Surplus | Figure::Wasted => {
+        Figure::Surplus(_) | Figure::Wasted => {
             #[cfg(feature = "limitador")]
-            let fact = fact.of("limitador-cached", move || figure.of::<Limitador<true>>());
+            let fact = fact.of(Limitador::<true>::NAME, move || {
+                figure.of::<Limitador<true>>()
+            });
             fact
         }
-        _ => fact.of("INCR", move || figure.of::<Incr>()),
+        _ => fact.of(Incr::NAME, move || figure.of::<Incr>()),
     }
 }
 
@@ -179,38 +202,32 @@ fn growing(bench: Bench) -> Bench {
         .row(
             Row::new("decisions of 64 tasks on so many keys that Redis holds")
                 .levels(keys)
-                .ours("all layers", |keys| {
+                .ours(Ours::<true>::NAME, |keys| {
                     among::<Ours<true>>(Load::Kept(keys), keys)
                 })
-                .peer("redis_rate", |keys| {
+                .peer(RedisRate::NAME, |keys| {
                     among::<RedisRate>(Load::Kept(keys), keys)
                 }),
         )
         .row(
             Row::new("so many limits in a call of each of 64 tasks")
                 .sizes([1, 2, 4, 8])
-                .ours("all layers", |limits| growth::limits(limits, true))
-                .ours("no layers", |limits| growth::limits(limits, false)),
+                .ours(Ours::<true>::NAME, |limits| growth::limits(limits, true))
+                .ours(Ours::<false>::NAME, |limits| growth::limits(limits, false)),
         )
         .row(
             Row::new("decisions of so many processes of 16 tasks on 100 000 keys")
                 .sizes([1, 2, 4])
-                .ours("all layers", |processes| {
-                    growth::processes("all layers", processes)
-                })
-                .ours("no layers", |processes| {
-                    growth::processes("no layers", processes)
-                })
-                .peer("redis_rate", |processes| {
-                    growth::processes("redis_rate", processes)
-                }),
+                .ours(Ours::<true>::NAME, growth::processes::<Ours<true>>)
+                .ours(Ours::<false>::NAME, growth::processes::<Ours<false>>)
+                .peer(RedisRate::NAME, growth::processes::<RedisRate>),
         );
     for keys in [1_000, 1_000_000] {
         let figure = Figure::KeyBytes(keys);
         bench = bench.fact(
             Fact::new(format!("bytes of Redis' memory per key, {keys} keys"))
-                .of("all layers", move || figure.of::<Ours<true>>())
-                .of("redis_rate", move || figure.of::<RedisRate>()),
+                .of(Ours::<true>::NAME, move || figure.of::<Ours<true>>())
+                .of(RedisRate::NAME, move || figure.of::<RedisRate>()),
         );
     }
     bench

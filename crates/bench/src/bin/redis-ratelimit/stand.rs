@@ -11,6 +11,9 @@ use crate::load::{Load, Quota};
 
 /// A limiter in Redis with two policies.
 pub(crate) trait Limits: Clone + Send + 'static {
+    /// As tables call it.
+    const NAME: &str;
+
     async fn open(url: &str, quotas: [Quota; 2]) -> Self;
 
     /// Takes a unit of a key's by the first policy. Whether there was one.
@@ -89,17 +92,19 @@ pub(crate) fn among<T: Limits>(load: Load, keys: u64) -> impl Operation {
     batch(move |count| stand.ask(load, Way::Once, count, 64))
 }
 
+/// How many were admitted.
 pub(crate) async fn ask<T: Limits>(
     limits: &T,
     load: Load,
     way: Way,
     decisions: Range<u64>,
     tasks: u64,
-) {
+) -> u64 {
     let mut asking = JoinSet::new();
     for task in 0..tasks {
         let (limits, decisions) = (limits.clone(), decisions.clone());
         asking.spawn(async move {
+            let mut admitted = 0;
             let mut nth = decisions.start + task;
             while nth < decisions.end {
                 let is_admitted = way.ask(limits.clone(), load.key(nth)).await;
@@ -107,9 +112,12 @@ pub(crate) async fn ask<T: Limits>(
                     is_admitted || !load.is_admitted(),
                     "the {nth}th of {load:?}"
                 );
+                admitted += u64::from(is_admitted);
                 nth += tasks;
+                load.pause().await;
             }
+            admitted
         });
     }
-    asking.join_all().await;
+    asking.join_all().await.into_iter().sum()
 }

@@ -11,7 +11,8 @@ pub(super) enum Remedy {
     SendSource,
     /// Nothing was done, and the same will work when the server serves again.
     Wait,
-    /// As `Wait`, but not over this connection: it leads to a server that was a master.
+    /// As `Wait`, but not over this connection: it leads to a server that was a primary. One without
+    /// its replicas may be one that they have left for another.
     Reconnect,
     /// The connection is of no use any more, and the request may have been carried out.
     GiveUpConnection,
@@ -54,9 +55,10 @@ fn code(error: &RedisError) -> &str {
 
 fn of_code(code: &str) -> Remedy {
     match code {
-        "LOADING" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "MOVED" | "ASK" | "MISCONF"
-        | "NOREPLICAS" => Remedy::Wait,
-        "READONLY" | "MASTERDOWN" => Remedy::Reconnect,
+        "LOADING" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "MOVED" | "ASK" | "MISCONF" => {
+            Remedy::Wait
+        }
+        "READONLY" | "MASTERDOWN" | "NOREPLICAS" => Remedy::Reconnect,
         "OOM" => Remedy::Fail(FaultKind::OutOfMemory),
         "NOPERM" | "NOAUTH" | "WRONGPASS" | "DENIED" => Remedy::Fail(FaultKind::Forbidden),
         "WRONGTYPE" => Remedy::Fail(FaultKind::WrongType),
@@ -99,7 +101,7 @@ mod tests {
             ("MOVED 3999 127.0.0.1:6381", Wait),
             ("ASK 3999 127.0.0.1:6381", Wait),
             ("MISCONF Redis is configured to save RDB snapshots", Wait),
-            ("NOREPLICAS Not enough good replicas to write.", Wait),
+            ("NOREPLICAS Not enough good replicas to write.", Reconnect),
             (
                 "READONLY You can't write against a read only replica.",
                 Reconnect,
@@ -133,6 +135,7 @@ mod tests {
                 Fail(FaultKind::WrongType),
             ),
             (&inside("-READONLY You can't write"), Reconnect),
+            (&inside("-NOREPLICAS Not enough good replicas"), Reconnect),
             (&inside("-MISCONF Redis is configured"), Wait),
             (&inside("bad argument"), Fail(FaultKind::UnexpectedReply)),
         ] {

@@ -8,6 +8,8 @@ use crate::stand::Limits;
 pub(crate) struct Incr(MultiplexedConnection);
 
 impl Limits for Incr {
+    const NAME: &str = "INCR";
+
     async fn open(url: &str, _quotas: [Quota; 2]) -> Self {
         Self(connect(url).await)
     }

@@ -17,6 +17,12 @@ pub(crate) struct Limitador<const CACHED: bool> {
 }
 
 impl<const CACHED: bool> Limits for Limitador<CACHED> {
+    const NAME: &str = if CACHED {
+        "limitador-cached"
+    } else {
+        "limitador"
+    };
+
     async fn open(url: &str, quotas: [Quota; 2]) -> Self {
         let storage: Box<dyn AsyncCounterStorage> = if CACHED {
             Box::new(CachedRedisStorage::new(url).await.expect("an answer"))

@@ -14,6 +14,8 @@ pub(crate) struct Ours<const LAYERS: bool> {
 }
 
 impl<const LAYERS: bool> Limits for Ours<LAYERS> {
+    const NAME: &str = if LAYERS { "all layers" } else { "no layers" };
+
     async fn open(url: &str, quotas: [Quota; 2]) -> Self {
         let [a, b] = quotas;
         let ours = Self {

@@ -20,6 +20,8 @@ pub(crate) struct RedisRate {
 }
 
 impl Limits for RedisRate {
+    const NAME: &str = "redis_rate";
+
     async fn open(url: &str, quotas: [Quota; 2]) -> Self {
         Self {
             connection: connect(url).await,

@@ -14,6 +14,8 @@ pub(crate) struct ThrottleKit {
 }
 
 impl Limits for ThrottleKit {
+    const NAME: &str = "throttle-kit";
+
     async fn open(url: &str, quotas: [Quota; 2]) -> Self {
         let backend = RedisBackend::connect(url).await;
         Self {

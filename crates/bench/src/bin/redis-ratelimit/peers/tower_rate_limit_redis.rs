@@ -19,6 +19,8 @@ pub(crate) struct TowerRateLimitRedis {
 }
 
 impl Limits for TowerRateLimitRedis {
+    const NAME: &str = "tower-rate-limit-redis";
+
     async fn open(url: &str, quotas: [Quota; 2]) -> Self {
         let client = Client::open(url).expect("a URL");
         let connection = client.get_multiplexed_async_connection().await;

@@ -23,6 +23,8 @@ pub(crate) struct TrypemaHybrid {
 }
 
 impl Limits for Trypema {
+    const NAME: &str = "trypema";
+
     async fn open(url: &str, quotas: [Quota; 2]) -> Self {
         let provider = RedisRateLimiterProvider::builder(connect(url).await)
             .window_size(window(quotas))
@@ -53,6 +55,8 @@ impl Trypema {
 }
 
 impl Limits for TrypemaHybrid {
+    const NAME: &str = "trypema-hybrid";
+
     async fn open(url: &str, quotas: [Quota; 2]) -> Self {
         let provider = HybridRateLimiterProvider::builder(connect(url).await)
             .window_size(window(quotas))
