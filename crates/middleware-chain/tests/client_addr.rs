@@ -70,7 +70,9 @@ async fn the_client_is_the_rightmost_hop_that_is_not_trusted() {
 
 #[tokio::test]
 async fn forwarded_is_read_as_rfc_7239_writes_it() {
-    let hook = ClientAddr::trusting(NETWORKS).expect("networks").forwarded();
+    let hook = ClientAddr::trusting(NETWORKS)
+        .expect("networks")
+        .forwarded();
     for (lines, expected) in [
         // Section 4.
         (&["for=\"_gazonk\""][..], "10.0.0.1"),
@@ -111,8 +113,18 @@ async fn forwarded_is_read_as_rfc_7239_writes_it() {
 
 #[test]
 fn what_is_no_network_is_named() {
-    for network in ["", "10.0.0.1", "10.0.0.0/33", "::/129", "a/8", "10.0.0.0/-1"] {
+    for network in [
+        "",
+        "10.0.0.1",
+        "10.0.0.0/33",
+        "::/129",
+        "a/8",
+        "10.0.0.0/-1",
+    ] {
         let error = ClientAddr::trusting(["::1/128", network]).expect_err(network);
-        assert!(error.to_string().contains(&format!("{network:?}")), "{error}");
+        assert!(
+            error.to_string().contains(&format!("{network:?}")),
+            "{error}"
+        );
     }
 }

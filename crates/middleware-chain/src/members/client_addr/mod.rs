@@ -5,9 +5,9 @@ mod network;
 
 use std::net::{IpAddr, SocketAddr};
 
+use hops::hops;
 use http::HeaderName;
 use http::header::FORWARDED;
-use hops::hops;
 use network::Network;
 
 use crate::{BuildError, Exchange, Flow, Hook, Role};
