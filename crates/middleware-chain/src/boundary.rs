@@ -127,10 +127,8 @@ where
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
         let (parts, body) = request.into_parts();
-        let mut call = Call::new(self.inside.clone(), body);
-        if self.is_at_boundary {
-            call = call.at_boundary();
-        }
+        let (inside, is_at_boundary) = (self.inside.clone(), self.is_at_boundary);
+        let call = || Call::new(inside, body).at_boundary(is_at_boundary);
         let mut running = Running::new(Arc::clone(&self.plan), parts, call);
         running.parts().0.take_known();
         SegmentFuture(Some(running))

@@ -35,9 +35,9 @@ impl<S, F, R> Call<S, F, R> {
         }
     }
 
-    /// A tower layer comes next, and more of the chain after it: what is known goes along.
-    pub(crate) const fn at_boundary(mut self) -> Self {
-        self.at_boundary = true;
+    /// Whether a tower layer comes next, and more of the chain after it: what is known goes along.
+    pub(crate) const fn at_boundary(mut self, is_so: bool) -> Self {
+        self.at_boundary = is_so;
         self
     }
 
@@ -72,21 +72,24 @@ where
             if let Some(meter) = body.bound(&exchange.body_rules) {
                 exchange.meter = Some(meter);
             }
-            let mut request = exchange.take_request(body);
             if *this.at_boundary {
-                request.extensions_mut().insert(exchange.known());
+                exchange.pass_on_known();
             }
-            this.future.set(Some(service.call(request)));
+            let called = service.call(exchange.take_request(body));
+            this.future.set(Some(called));
         }
         let Some(future) = this.future.as_mut().as_pin_mut() else {
             unreachable!("it was set above");
         };
         let response = ready!(future.poll(cx)).map_err(|error| Error::from_boxed(error.into()))?;
         let (mut parts, body) = response.into_parts();
-        let ended = parts.extensions.remove::<Ended>();
         *this.answer = Some(body);
+        if !*this.at_boundary {
+            return Poll::Ready(Ok(exchange.set_response(parts)));
+        }
+        let ended = parts.extensions.remove();
         let done = exchange.set_response(parts);
-        if let Some(Ended(outcome)) = ended.filter(|_| *this.at_boundary) {
+        if let Some(Ended(outcome)) = ended {
             exchange.set_outcome(outcome);
         }
         Poll::Ready(Ok(done))

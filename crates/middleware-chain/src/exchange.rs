@@ -159,8 +159,9 @@ impl Exchange {
         *self.started.get_or_insert_with(Instant::now)
     }
 
-    pub(crate) fn elapsed(&self) -> Option<Duration> {
-        self.started.map(|started| started.elapsed())
+    /// When it began, if anybody has asked.
+    pub(crate) const fn began(&self) -> Option<Instant> {
+        self.started
     }
 
     pub(crate) const fn first_byte(&self) -> Option<Duration> {
@@ -168,9 +169,13 @@ impl Exchange {
     }
 
     /// The head goes out.
-    pub(crate) fn head_is_done(&mut self, status: StatusCode) {
+    pub(crate) const fn head_is_done(&mut self, status: StatusCode) {
         self.status = Some(status);
-        self.first_byte = self.elapsed();
+    }
+
+    /// The server asks for the body, and there will be more of it.
+    pub(crate) fn head_is_out(&mut self) {
+        self.first_byte = self.started.map(|started| started.elapsed());
     }
 
     pub(crate) const fn status_sent(&self) -> Option<StatusCode> {
@@ -243,9 +248,9 @@ impl Exchange {
         !self.at_exit.is_empty()
     }
 
-    /// What the part of the chain behind a tower layer is to know.
-    pub(crate) fn known(&self) -> Known {
-        Known {
+    /// Leaves in the request what the part of the chain behind a tower layer is to know.
+    pub(crate) fn pass_on_known(&mut self) {
+        let known = Known {
             started: self.started,
             deadline: self.deadline,
             client: self.client,
@@ -253,7 +258,8 @@ impl Exchange {
             route: self.route.clone(),
             #[cfg(feature = "tracing")]
             trace: self.trace,
-        }
+        };
+        self.request.extensions.insert(known);
     }
 
     /// Behind a tower layer: takes over what the part of the chain before it knew.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use http::StatusCode;
+use tokio::time::Instant;
 
 use crate::Exchange;
 
@@ -56,14 +57,20 @@ pub struct Exit<'a> {
     exchange: &'a Exchange,
     outcome: Outcome,
     bytes_out: u64,
+    /// Now, and how long after the beginning that is, if somebody has asked for it: read once for all.
+    over: Option<(Instant, Duration)>,
 }
 
 impl<'a> Exit<'a> {
-    pub(crate) const fn new(exchange: &'a Exchange, outcome: Outcome, bytes_out: u64) -> Self {
+    pub(crate) fn new(exchange: &'a Exchange, outcome: Outcome, bytes_out: u64) -> Self {
         Self {
             exchange,
             outcome,
             bytes_out,
+            over: exchange.began().map(|began| {
+                let now = Instant::now();
+                (now, now.duration_since(began))
+            }),
         }
     }
 
@@ -91,16 +98,23 @@ impl<'a> Exit<'a> {
         self.bytes_out
     }
 
-    /// From the first call of [`Exchange::started`] to the answer's head.
+    /// From the first call of [`Exchange::started`] to when the answer's head was out and its body
+    /// was asked for. An answer that is one frame, or none, is out as a whole: in [`total`](Self::total).
     #[must_use]
     pub fn first_byte(&self) -> Option<Duration> {
-        self.exchange.first_byte()
+        self.status()?;
+        self.exchange.first_byte().or_else(|| self.total())
     }
 
-    /// From the first call of [`Exchange::started`] until now.
+    /// From the first call of [`Exchange::started`] until the request was over.
     #[must_use]
     pub fn total(&self) -> Option<Duration> {
-        self.exchange.elapsed()
+        self.over.map(|(_, total)| total)
+    }
+
+    /// When it was over.
+    pub(crate) fn now(&self) -> Option<Instant> {
+        self.over.map(|(now, _)| now)
     }
 
     /// The exchange: method, route, client address and request id.

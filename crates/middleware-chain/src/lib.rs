@@ -13,6 +13,7 @@ mod hook;
 mod hooks;
 mod members;
 mod middleware;
+mod random;
 #[allow(
     unsafe_code,
     reason = "the frame of a request: see the argument in its documentation"

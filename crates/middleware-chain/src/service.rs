@@ -73,11 +73,13 @@ where
         let plan = Arc::clone(&self.plan);
         ResponseFuture(match &self.inside {
             Inside::Service(service) => {
-                let call = Call::new(service.clone(), body);
+                let service = service.clone();
+                let call = || Call::new(service, body);
                 Way::Service(Some(Running::new(plan, parts, call)))
             }
             Inside::Layered(rest) => {
-                let call = Call::new(rest.clone(), body).at_boundary();
+                let rest = rest.clone();
+                let call = || Call::new(rest, body).at_boundary(true);
                 Way::Layered(Some(Running::new(plan, parts, call)))
             }
         })
@@ -168,7 +170,7 @@ where
     let foreign = call.finish();
     let own = exchange.own_body.take();
     let head = exchange.response.take().unwrap_or_else(no_head);
-    let body = match (own, foreign) {
+    let mut body = match (own, foreign) {
         (None, Some(body)) => wrap(body),
         (own, _) => ResponseBody::own(own.unwrap_or_default()),
     };
@@ -178,8 +180,8 @@ where
         return Response::from_parts(head, body);
     }
     let length = body.size_hint().exact();
-    let ending = Ending::new(frame, &head, length);
-    Response::from_parts(head, body.end_with(ending))
+    body.end_with(Ending::new(frame, &head, length));
+    Response::from_parts(head, body)
 }
 
 /// Only a `Done` of another request can get this far.

@@ -1,10 +1,8 @@
 //! Which trace a request belongs to: W3C Trace Context, level 2. No clock, no spans, no runtime.
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use http::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::random::{hex, random};
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -46,11 +44,11 @@ impl TraceContext {
     #[must_use]
     pub fn root() -> Self {
         let mut trace = [0; 16];
-        trace[..8].copy_from_slice(&random_id());
-        trace[8..].copy_from_slice(&random_id());
+        trace[..8].copy_from_slice(&random());
+        trace[8..].copy_from_slice(&random());
         Self {
             trace,
-            span: random_id(),
+            span: random(),
             flags: SAMPLED | RANDOM,
             state: None,
         }
@@ -60,7 +58,7 @@ impl TraceContext {
     #[must_use]
     pub fn child(&self) -> Self {
         Self {
-            span: random_id(),
+            span: random(),
             ..self.clone()
         }
     }
@@ -197,24 +195,4 @@ fn unhex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
         *byte = digit(pair[0])? << 4 | digit(pair[1])?;
     }
     Some(bytes)
-}
-
-/// Two digits for each byte.
-pub(crate) fn hex(bytes: &[u8], to: &mut [u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (byte, pair) in bytes.iter().zip(to.chunks_exact_mut(2)) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
-    }
-}
-
-/// Unique, unpredictable enough to sample by, and not a secret. It needs no call of the system.
-fn random_id() -> [u8; 8] {
-    static SEED: OnceLock<RandomState> = OnceLock::new();
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    // ORDERING: no number is given twice; nothing else hangs on it.
-    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let id = SEED.get_or_init(RandomState::new).hash_one(count);
-    // Zero means that there is none.
-    id.max(1).to_be_bytes()
 }

@@ -16,6 +16,8 @@ pub(crate) struct Watch {
     length: Option<u64>,
     outcome: Option<Outcome>,
     is_polling: bool,
+    /// The head is out, and more than one frame is to come.
+    has_begun: bool,
     pub(super) catches_panics: bool,
     /// Made when there is something to wait for, which is seldom.
     pub(super) timer: Option<Box<Timer>>,
@@ -37,25 +39,28 @@ impl Ending {
             || head.status.is_informational()
             || head.status == StatusCode::NO_CONTENT
             || head.status == StatusCode::NOT_MODIFIED;
-        let rules = &exchange.body_rules;
-        let watch = Watch {
-            sent: 0,
-            length: if has_no_body {
-                Some(0)
-            } else {
-                declared(head).or(length)
-            },
-            outcome: upgrades.then_some(Outcome::Upgraded).or(exchange.outcome()),
-            is_polling: false,
-            catches_panics: rules.catches_panics,
-            timer: None,
+        let outcome = upgrades.then_some(Outcome::Upgraded).or(exchange.outcome());
+        let catches_panics = exchange.body_rules.catches_panics;
+        let watch = frame.watch();
+        watch.length = if has_no_body {
+            Some(0)
+        } else {
+            declared(head).or(length)
         };
-        *frame.watch() = watch;
+        watch.outcome = outcome;
+        watch.catches_panics = catches_panics;
         Self(frame)
     }
 
     pub(super) fn watch(&mut self) -> &mut Watch {
         self.0.watch()
+    }
+
+    /// The body has something, or nothing yet, and that is not all of it.
+    pub(super) fn goes_on(&mut self) {
+        if !std::mem::replace(&mut self.0.watch().has_begun, true) {
+            self.0.exchange().head_is_out();
+        }
     }
 
     /// The body has nothing for now. Ready when that was so for too long.

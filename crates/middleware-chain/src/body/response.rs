@@ -11,7 +11,7 @@ use http::StatusCode;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::{Ending, Watch};
+use super::Ending;
 use crate::{Body, BoxError, Error, Outcome};
 
 pin_project! {
@@ -58,9 +58,8 @@ impl<B> ResponseBody<B> {
         }
     }
 
-    pub(crate) fn end_with(mut self, ending: Ending) -> Self {
+    pub(crate) fn end_with(&mut self, ending: Ending) {
         self.ending = Some(ending);
-        self
     }
 }
 
@@ -79,23 +78,24 @@ where
         };
         let watch = ending.watch();
         watch.polls();
-        let polled = if watch.catches_panics {
+        let mut polled = if watch.catches_panics {
             let content = AssertUnwindSafe(|| this.content.as_mut().poll(cx));
             catch_unwind(content).unwrap_or_else(panicked)
         } else {
             this.content.as_mut().poll(cx)
         };
         watch.polled();
-        let frame = match polled {
-            Poll::Pending => {
-                ready!(ending.poll_wait(cx));
-                let error = Error::with(StatusCode::GATEWAY_TIMEOUT, Outcome::Timeout);
-                Some(Err(error.into_boxed()))
-            }
-            Poll::Ready(frame) => frame,
-        };
-        let is_last = matches!(frame, Some(Ok(_))) && this.content.is_end_stream();
-        Poll::Ready(note(ending.watch(), frame, is_last))
+        if polled.is_pending() {
+            ending.goes_on();
+            ready!(ending.poll_wait(cx));
+            let error = Error::with(StatusCode::GATEWAY_TIMEOUT, Outcome::Timeout);
+            polled = Poll::Ready(Some(Err(error.into_boxed())));
+        }
+        // By reference: a frame is large.
+        if let Poll::Ready(frame) = &polled {
+            note(ending, frame.as_ref(), &this.content);
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -112,32 +112,34 @@ where
 }
 
 /// Tells the record what a frame means.
-fn note(
-    watch: &mut Watch,
-    frame: Option<Result<Frame<Bytes>, BoxError>>,
-    is_last: bool,
-) -> Option<Result<Frame<Bytes>, BoxError>> {
+#[inline]
+fn note<B>(
+    ending: &mut Ending,
+    frame: Option<&Result<Frame<Bytes>, BoxError>>,
+    content: &Content<B>,
+) where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let watch = ending.watch();
     if let Some(timer) = &mut watch.timer {
         timer.goes_on();
     }
     match frame {
-        None => {
-            watch.has_sent_all();
-            None
-        }
+        None => watch.has_sent_all(),
         Some(Ok(frame)) => {
             if let Some(data) = frame.data_ref() {
                 watch.sends(data.len() as u64);
             }
-            if is_last || frame.is_trailers() {
+            if frame.is_trailers() || content.is_end_stream() {
                 watch.has_sent_all();
+            } else {
+                ending.goes_on();
             }
-            Some(Ok(frame))
         }
         Some(Err(error)) => {
-            let error = Error::from_boxed(error);
-            watch.fails(error.outcome());
-            Some(Err(error.into_boxed()))
+            let ours = Error::find(&**error);
+            watch.fails(ours.map_or(Outcome::Error, Error::outcome));
         }
     }
 }

@@ -7,6 +7,7 @@ mod client_addr;
 mod concurrency;
 mod condition;
 mod host_check;
+mod json;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod problem_json;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderValue, Method, Response};
 
-use super::access_log::json_string;
+use super::json::json_string;
 use crate::{Exchange, Middleware, Next, Result, Role};
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");

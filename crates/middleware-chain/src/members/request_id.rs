@@ -1,27 +1,30 @@
 //! A name for each request.
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::cell::RefCell;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 
+use crate::random::{hex, random};
 use crate::{BuildError, Exchange, Flow, Hook, Role};
 
 /// Longer ids are replaced.
 const LENGTH_MAX: usize = 128;
+
+/// Of an id of ours: 128 bits in hexadecimal.
+const LENGTH: usize = 32;
+/// So many ids are made at once, and share an allocation.
+const BATCH: usize = 16;
 
 /// Gives each request an id, for logs, the service and the client, in the header `x-request-id`.
 ///
 /// One that comes with the request is kept only where [`trusting`](Self::trusting) says so, and only
 /// if it is at most 128 of `A-Z a-z 0-9 . _ ~ + / = -`. Ours is 128 bits in hexadecimal: unique, not
 /// a secret.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct RequestId {
     header: HeaderName,
     trusts: bool,
-    seed: RandomState,
-    counter: AtomicU64,
 }
 
 impl RequestId {
@@ -31,8 +34,6 @@ impl RequestId {
         Self {
             header: HeaderName::from_static("x-request-id"),
             trusts: false,
-            seed: RandomState::new(),
-            counter: AtomicU64::new(0),
         }
     }
 
@@ -54,24 +55,12 @@ impl RequestId {
         Ok(self)
     }
 
-    fn generate(&self) -> HeaderValue {
-        // ORDERING: no number is given twice; nothing else hangs on it.
-        let count = self.counter.fetch_add(1, Ordering::Relaxed);
-        let halves = [self.seed.hash_one(count), self.seed.hash_one(!count)];
-        let mut id = [0; 32];
-        let bytes = halves.iter().flat_map(|half| half.to_be_bytes());
-        for (byte, digits) in bytes.zip(id.chunks_exact_mut(2)) {
-            let digit = |digit: u8| b"0123456789abcdef"[usize::from(digit)];
-            digits.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
-        }
-        // One allocation for all three that share it: request, answer and log.
-        let id = Bytes::from_owner(id);
-        HeaderValue::from_maybe_shared(id).expect("hexadecimal digits are allowed")
-    }
-
     fn inbound(&self, cx: &Exchange) -> Option<HeaderValue> {
+        if !self.trusts {
+            return None;
+        }
         let mut values = cx.request().headers.get_all(&self.header).iter();
-        let id = values.next().filter(|_| self.trusts)?;
+        let id = values.next()?;
         (values.next().is_none() && is_well_formed(id.as_bytes())).then(|| id.clone())
     }
 }
@@ -86,7 +75,7 @@ impl Hook for RequestId {
     type State = ();
 
     fn before(&self, (): &mut (), cx: &mut Exchange) -> Flow {
-        let id = self.inbound(cx).unwrap_or_else(|| self.generate());
+        let id = self.inbound(cx).unwrap_or_else(new_id);
         let headers = &mut cx.request_mut().headers;
         headers.insert(&self.header, id.clone());
         cx.set_request_id(id);
@@ -105,7 +94,52 @@ impl Hook for RequestId {
     }
 }
 
+fn new_id() -> HeaderValue {
+    thread_local! {
+        static IDS: RefCell<Bytes> = const { RefCell::new(Bytes::new()) };
+    }
+    let id = IDS.try_with(|ids| {
+        let mut ids = ids.borrow_mut();
+        if ids.is_empty() {
+            *ids = batch();
+        }
+        ids.split_to(LENGTH)
+    });
+    // A thread that is about to end has no more of them.
+    let id = id.unwrap_or_else(|_| batch().split_to(LENGTH));
+    HeaderValue::from_maybe_shared(id).expect("hexadecimal digits are allowed")
+}
+
+fn batch() -> Bytes {
+    let mut ids = [0; BATCH * LENGTH];
+    for half in ids.chunks_exact_mut(LENGTH / 2) {
+        hex(&random(), half);
+    }
+    Bytes::from_owner(ids)
+}
+
 fn is_well_formed(id: &[u8]) -> bool {
     let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._~+/=-".contains(byte);
     (1..=LENGTH_MAX).contains(&id.len()) && id.iter().all(is_allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn no_two_ids_are_the_same_on_whichever_threads() {
+        let make = || (0..5 * BATCH).map(|_| new_id()).collect::<Vec<_>>();
+        let threads: Vec<_> = (0..4).map(|_| thread::spawn(make)).collect();
+        let ids = threads
+            .into_iter()
+            .flat_map(|it| it.join().expect("no panic"));
+        let ids: HashSet<_> = ids.collect();
+        assert_eq!(ids.len(), 4 * 5 * BATCH);
+        let is_hex = |id: &HeaderValue| id.as_bytes().iter().all(u8::is_ascii_hexdigit);
+        assert!(ids.iter().all(|id| id.len() == LENGTH && is_hex(id)));
+    }
 }

@@ -141,7 +141,7 @@ struct Hex<const N: usize>([[u8; 2]; N]);
 impl<const N: usize> Hex<N> {
     fn of(id: [u8; N]) -> Self {
         let mut text = [[0; 2]; N];
-        crate::trace_context::hex(&id, text.as_flattened_mut());
+        crate::random::hex(&id, text.as_flattened_mut());
         Self(text)
     }
 

@@ -148,6 +148,9 @@ impl Frame {
         unsafe {
             let header = self.block.as_ptr();
             let exchange = &raw mut (*header).exchange;
+            if (*header).begun.get() == 0 && !(*exchange).has_at_exit() {
+                return;
+            }
             let calls = (*exchange).take_at_exit();
             let exit = Exit::new(&*exchange, (*header).outcome, (*header).bytes_out);
             for call in calls.into_iter().rev() {
@@ -206,8 +209,14 @@ pub(crate) struct Running<E> {
 unsafe impl<E: Send> Send for Running<E> {}
 
 impl<E: Endpoint + 'static> Running<E> {
+    /// The endpoint is put together where it lies: moving it there would copy the room that its
+    /// future is to have.
     #[inline]
-    pub(crate) fn new(plan: Arc<Plan>, request: request::Parts, endpoint: E) -> Self {
+    pub(crate) fn new(
+        plan: Arc<Plan>,
+        request: request::Parts,
+        endpoint: impl FnOnce() -> E,
+    ) -> Self {
         let (block, offset) = plan
             .layout
             .extend(Layout::new::<E>())
@@ -217,7 +226,7 @@ impl<E: Endpoint + 'static> Running<E> {
         // SAFETY: both places are within the block, laid out for what is written there.
         unsafe {
             let slot: *mut E = block.as_ptr().cast::<u8>().add(offset).cast();
-            slot.write(endpoint);
+            slot.write(endpoint());
             block.write(Header {
                 plan: Arc::into_raw(plan),
                 live: Cell::new(0),

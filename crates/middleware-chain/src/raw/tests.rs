@@ -137,7 +137,7 @@ impl Stand {
             alive: self.alive.clone(),
         };
         let plan = Arc::new(Plan::new(members.iter()));
-        Running::new(plan, parts, service)
+        Running::new(plan, parts, || service)
     }
 
     /// The body of the answer, if there is one within some polls.

@@ -1,18 +1,27 @@
 //! Whose request it is.
 
+mod hops;
+mod network;
+
 use std::net::{IpAddr, SocketAddr};
+
+use hops::hops;
+use http::HeaderName;
+use http::header::FORWARDED;
+use network::Network;
 
 use crate::{BuildError, Exchange, Flow, Hook, Role};
 
 /// Finds the client's address: the peer's, or, where the peer is a proxy that you trust, the last
-/// address in `X-Forwarded-For` that is not such a proxy. What stands further left was written by
-/// the client, and is not read.
+/// address in `X-Forwarded-For`, or in [`Forwarded`](Self::forwarded), that is not such a proxy. What
+/// stands further left was written by the client, and is not read.
 ///
 /// The peer's address is taken from the request's extensions: a `SocketAddr`, which your accept
 /// loop inserts. For another type see [`peer`](Self::peer).
 #[derive(Debug, Clone)]
 pub struct ClientAddr {
     trusted: Vec<Network>,
+    header: HeaderName,
     peer: fn(&http::Extensions) -> Option<IpAddr>,
 }
 
@@ -22,6 +31,7 @@ impl ClientAddr {
     pub fn direct() -> Self {
         Self {
             trusted: Vec::new(),
+            header: HeaderName::from_static("x-forwarded-for"),
             peer: |extensions| extensions.get().map(SocketAddr::ip),
         }
     }
@@ -43,6 +53,14 @@ impl ClientAddr {
         Ok(this)
     }
 
+    /// Reads `Forwarded` (RFC 7239) in place of `X-Forwarded-For`, for proxies that write that. There
+    /// is no guess which one counts: the one that your proxy does not write is the client's to write.
+    #[must_use]
+    pub fn forwarded(mut self) -> Self {
+        self.header = FORWARDED;
+        self
+    }
+
     /// Says where the peer's address is, as in axum's `ConnectInfo`.
     #[must_use]
     pub const fn peer(mut self, peer: fn(&http::Extensions) -> Option<IpAddr>) -> Self {
@@ -56,20 +74,13 @@ impl ClientAddr {
 
     fn client(&self, cx: &Exchange) -> Option<IpAddr> {
         let mut client = (self.peer)(&cx.request().extensions)?.to_canonical();
-        let lines = cx.request().headers.get_all("x-forwarded-for");
-        let mut lines: Vec<_> = lines.iter().collect();
-        while let Some(line) = lines.pop() {
-            for hop in line.as_bytes().rsplit(|byte| *byte == b',') {
-                if !self.is_trusted(client) {
-                    return Some(client);
-                }
-                let hop = std::str::from_utf8(hop).ok().and_then(address);
-                // A hop that cannot be read: the proxy before it is all that is known.
-                let Some(hop) = hop else {
-                    return Some(client);
-                };
-                client = hop;
+        for hop in hops(&cx.request().headers, &self.header) {
+            if !self.is_trusted(client) {
+                break;
             }
+            // A hop that cannot be read: the proxy before it is all that is known.
+            let Some(hop) = hop else { break };
+            client = hop;
         }
         Some(client)
     }
@@ -87,47 +98,5 @@ impl Hook for ClientAddr {
 
     fn role(&self) -> Role {
         Role::ClientAddr
-    }
-}
-
-/// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1` or `[2001:db8::1]:80`.
-fn address(hop: &str) -> Option<IpAddr> {
-    let hop = hop.trim();
-    let address = hop.parse().ok();
-    let address = address.or_else(|| hop.parse().ok().map(|it: SocketAddr| it.ip()));
-    address.map(|it: IpAddr| it.to_canonical())
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Network {
-    address: u128,
-    is_v4: bool,
-    mask: u128,
-}
-
-impl Network {
-    fn parse(text: &str) -> Option<Self> {
-        let (address, length) = text.split_once('/')?;
-        let address: IpAddr = address.parse().ok()?;
-        let length: u32 = length.parse().ok()?;
-        let bits = if address.is_ipv4() { 32 } else { 128 };
-        let host_bits = bits - (length <= bits).then_some(length)?;
-        let mask = u128::MAX.checked_shl(host_bits).unwrap_or(0);
-        Some(Self {
-            address: bits_of(address) & mask,
-            is_v4: address.is_ipv4(),
-            mask,
-        })
-    }
-
-    fn contains(&self, address: IpAddr) -> bool {
-        address.is_ipv4() == self.is_v4 && bits_of(address) & self.mask == self.address
-    }
-}
-
-fn bits_of(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(address) => address.to_bits().into(),
-        IpAddr::V6(address) => address.to_bits(),
     }
 }

@@ -1,15 +1,18 @@
 //! A line for each request.
 
+mod line;
+mod wall;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::io::Write;
 use std::sync::Mutex;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+
+use line::{Line, key};
+use tokio::time::Instant;
 
 use crate::{Exchange, Exit, Flow, Hook, Role};
-
-/// More of a value is cut off.
-const VALUE_MAX: usize = 256;
 
 /// Where lines go.
 pub trait Sink: Send + Sync + 'static {
@@ -113,7 +116,7 @@ impl AccessLog {
         if let Some(status) = exit.status() {
             line.number(&key!("status"), status.as_u16().into());
         }
-        line.text(&key!("outcome"), exit.outcome().as_str());
+        line.word(&key!("outcome"), exit.outcome().as_str());
         line.number(&key!("bytes_in"), exit.bytes_in());
         line.number(&key!("bytes_out"), exit.bytes_out());
         if let Some(time) = exit.first_byte() {
@@ -150,7 +153,8 @@ impl Hook for AccessLog {
         }
         let write = |buffer: &mut Vec<u8>| {
             buffer.clear();
-            let mut line = Line::begin(buffer, self.format, SystemTime::now());
+            let now = exit.now().unwrap_or_else(Instant::now);
+            let mut line = Line::begin(buffer, self.format, wall::time(now));
             self.fill(&mut line, exit);
             line.end();
             self.sink.write(buffer);
@@ -178,139 +182,4 @@ impl fmt::Debug for AccessLog {
 
 fn micros(time: Duration) -> u64 {
     time.as_micros().try_into().unwrap_or(u64::MAX)
-}
-
-/// A line being written. Keys are ours; values are not.
-struct Line<'a> {
-    bytes: &'a mut Vec<u8>,
-    format: LogFormat,
-}
-
-/// A key with all that stands between the value before it and its own.
-struct Key {
-    logfmt: &'static str,
-    json: &'static str,
-}
-
-macro_rules! key {
-    ($key:literal) => {
-        Key {
-            logfmt: concat!(" ", $key, "="),
-            json: concat!(",\"", $key, "\":"),
-        }
-    };
-}
-use key;
-
-impl<'a> Line<'a> {
-    fn begin(bytes: &'a mut Vec<u8>, format: LogFormat, now: SystemTime) -> Self {
-        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        bytes.extend_from_slice(match format {
-            LogFormat::Logfmt => b"ts=",
-            LogFormat::Json => b"{\"ts\":",
-        });
-        bytes.extend_from_slice(itoa::Buffer::new().format(since.as_secs()).as_bytes());
-        let millis = since.subsec_millis();
-        let digit = |digit: u32| b"0123456789"[digit as usize % 10];
-        bytes.extend_from_slice(&[b'.', digit(millis / 100), digit(millis / 10), digit(millis)]);
-        Self { bytes, format }
-    }
-
-    fn end(self) {
-        self.bytes.extend_from_slice(match self.format {
-            LogFormat::Logfmt => b"\n",
-            LogFormat::Json => b"}\n",
-        });
-    }
-
-    fn key(&mut self, key: &Key) {
-        let key = match self.format {
-            LogFormat::Logfmt => key.logfmt,
-            LogFormat::Json => key.json,
-        };
-        self.bytes.extend_from_slice(key.as_bytes());
-    }
-
-    fn text(&mut self, key: &Key, value: &str) {
-        self.key(key);
-        let mut end = value.len().min(VALUE_MAX);
-        while !value.is_char_boundary(end) {
-            end -= 1;
-        }
-        let value = &value[..end];
-        if self.format == LogFormat::Json || !value.bytes().all(is_plain) {
-            json_string(self.bytes, value);
-        } else {
-            self.bytes.extend(value.as_bytes());
-        }
-    }
-
-    fn number(&mut self, key: &Key, value: u64) {
-        self.key(key);
-        self.bytes
-            .extend(itoa::Buffer::new().format(value).as_bytes());
-    }
-
-    #[cfg(feature = "tracing")]
-    fn id(&mut self, key: &Key, id: &[u8]) {
-        self.key(key);
-        self.quote();
-        let at = self.bytes.len();
-        self.bytes.resize(at + 2 * id.len(), 0);
-        crate::trace_context::hex(id, &mut self.bytes[at..]);
-        self.quote();
-    }
-
-    fn address(&mut self, address: std::net::IpAddr) {
-        self.key(&key!("client"));
-        self.quote();
-        let _never = write!(self.bytes, "{address}");
-        self.quote();
-    }
-
-    /// Before and after text that needs no escapes.
-    fn quote(&mut self) {
-        if self.format == LogFormat::Json {
-            self.bytes.push(b'"');
-        }
-    }
-}
-
-/// What goes into a line without quotes. Looked up, because each byte of each value is asked for.
-fn is_plain(byte: u8) -> bool {
-    const PLAIN: [bool; 256] = {
-        let mut plain = [false; 256];
-        let mut byte = b'!';
-        while byte <= b'~' {
-            plain[byte as usize] = !matches!(byte, b'"' | b'\\' | b'=' | b'{' | b'}');
-            byte += 1;
-        }
-        plain
-    };
-    PLAIN[usize::from(byte)]
-}
-
-/// Writes a JSON string in visible ASCII: all else is escaped, so that no input can break a line or
-/// a terminal.
-pub(super) fn json_string(to: &mut Vec<u8>, value: &str) {
-    to.push(b'"');
-    let is_said = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
-    // Most of a value, and most values as a whole, go as they are.
-    let plain = value.bytes().take_while(|byte| is_said(*byte)).count();
-    let (plain, rest) = value.split_at(plain);
-    to.extend_from_slice(plain.as_bytes());
-    for letter in rest.chars() {
-        match letter {
-            '"' | '\\' => to.extend([b'\\', letter as u8]),
-            ' '..='~' => to.push(letter as u8),
-            _ => {
-                for unit in letter.encode_utf16(&mut [0; 2]) {
-                    to.extend(*b"\\u");
-                    let digit = |shift: u32| b"0123456789abcdef"[usize::from(*unit >> shift & 15)];
-                    to.extend([12, 8, 4, 0].map(digit));
-                }
-            }
-        }
-    }
-    to.push(b'"');
 }

@@ -1,0 +1,153 @@
+//! What is known of a request when it is over.
+
+mod support;
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body as HttpBody, Frame};
+use http_body_util::BodyExt;
+use middleware_chain::{Body, BoxError, Chain, Exchange, Exit, Flow, Hook, Outcome, RequestBody};
+use tokio::time::{Sleep, sleep};
+use tower::{Layer, ServiceExt};
+
+use support::{get, ok};
+
+type Times = (Outcome, Option<Duration>, Option<Duration>);
+
+/// Keeps the outcome, and the times of the first byte and of all.
+#[derive(Clone, Default)]
+struct Timed(Arc<Mutex<Vec<Times>>>);
+
+impl Hook for Timed {
+    type State = ();
+
+    fn before(&self, (): &mut (), cx: &mut Exchange) -> Flow {
+        cx.started();
+        Flow::Continue(())
+    }
+
+    fn end(&self, (): &mut (), exit: &Exit<'_>) {
+        let times = (exit.outcome(), exit.first_byte(), exit.total());
+        self.0.lock().expect("no panic").push(times);
+    }
+}
+
+/// Frames, each of which takes its time.
+struct Slow(VecDeque<Pin<Box<Sleep>>>);
+
+impl HttpBody for Slow {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Some(sleep) = self.0.front_mut() else {
+            return Poll::Ready(None);
+        };
+        std::task::ready!(sleep.as_mut().poll(cx));
+        self.0.pop_front();
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from("x")))))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_byte_is_timed_before_the_rest_is_waited_for() {
+    const HEAD: Duration = Duration::from_millis(5);
+    const STEP: Duration = Duration::from_millis(10);
+    // How many frames, whether they are read, and when all is over.
+    for (frames, is_read, total) in [
+        (2, true, HEAD + STEP + STEP),
+        (1, true, HEAD + STEP),
+        (0, true, HEAD),
+        (2, false, HEAD),
+    ] {
+        let timed = Timed::default();
+        let chain = Chain::builder().hook(timed.clone()).build();
+        let service = tower::service_fn(move |_: Request<RequestBody>| async move {
+            sleep(HEAD).await;
+            let steps = (1..=frames).map(|nth| Box::pin(sleep(STEP * nth)));
+            Ok::<_, BoxError>(Response::new(Slow(steps.collect())))
+        });
+        let answer = chain.expect("a chain").layer(service).oneshot(get("/"));
+        let answer = answer.await.expect("never fails");
+        if is_read {
+            answer.into_body().collect().await.expect("no error");
+        } else {
+            drop(answer);
+        }
+        let outcome = if is_read {
+            Outcome::Complete
+        } else {
+            Outcome::Aborted
+        };
+        let times = timed.0.lock().expect("no panic").clone();
+        let expected = [(outcome, Some(HEAD), Some(total))];
+        assert_eq!(times, expected, "{frames} frames");
+    }
+}
+
+/// A body that fails with an error of its own.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Broken;
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("broken")
+    }
+}
+
+impl std::error::Error for Broken {}
+
+impl HttpBody for Broken {
+    type Data = Bytes;
+    type Error = Self;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self>>> {
+        Poll::Ready(Some(Err(Self)))
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_a_body_comes_out_as_what_it_was() {
+    let timed = Timed::default();
+    let chain = Chain::builder().hook(timed.clone()).build();
+    let service = tower::service_fn(async |_: Request<RequestBody>| {
+        Ok::<_, BoxError>(Response::new(Body::new(Broken)))
+    });
+    let answer = chain.expect("a chain").layer(service).oneshot(get("/"));
+    let body = answer.await.expect("never fails").into_body();
+    let error = body.collect().await.expect_err("it is broken");
+    assert_eq!(error.downcast_ref(), Some(&Broken));
+    assert_eq!(timed.0.lock().expect("no panic")[0].0, Outcome::Error);
+}
+
+#[tokio::test]
+async fn nobody_is_told_a_time_who_has_not_asked_for_the_beginning() {
+    struct Untimed(Timed);
+
+    impl Hook for Untimed {
+        type State = ();
+
+        fn end(&self, (): &mut (), exit: &Exit<'_>) {
+            self.0.end(&mut (), exit);
+        }
+    }
+
+    let timed = Timed::default();
+    let chain = Chain::builder().hook(Untimed(timed.clone())).build();
+    let answer = chain.expect("a chain").layer(ok("x")).oneshot(get("/"));
+    support::text(answer.await.expect("never fails")).await;
+    let times = timed.0.lock().expect("no panic").clone();
+    assert_eq!(times, [(Outcome::Complete, None, None)]);
+}
