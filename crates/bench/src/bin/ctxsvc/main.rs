@@ -3,6 +3,7 @@
 
 mod cache;
 mod context;
+mod probes;
 
 use std::process::ExitCode;
 
@@ -11,5 +12,6 @@ use bench::Bench;
 fn main() -> ExitCode {
     let rows = context::rows().into_iter().chain(cache::rows());
     let bench = rows.fold(Bench::new("ctxsvc"), Bench::row);
-    bench.fact(cache::herd()).run()
+    let bench = bench.fact(cache::herd());
+    probes::facts().into_iter().fold(bench, Bench::fact).run()
 }
