@@ -28,6 +28,8 @@ pub(super) struct Coalescer {
     budget: Duration,
     breaker: Arc<Breaker>,
     queue: Mutex<Queue>,
+    /// Held by the call whose answers are being told.
+    telling: tokio::sync::Mutex<()>,
 }
 
 impl Coalescer {
@@ -43,6 +45,7 @@ impl Coalescer {
             budget,
             breaker,
             queue: Mutex::default(),
+            telling: tokio::sync::Mutex::default(),
         })
     }
 

@@ -137,7 +137,7 @@ impl Queue {
             return None;
         };
         let rules = Arc::clone(&lane.name.rules);
-        let most = (LIMITS_MAX / rules.len().max(1)).min(share).max(1);
+        let most = lane.most().min(share).max(1);
         let mut waiters = Vec::with_capacity(most.min(lane.places.len()));
         let before = lane.places.len();
         while waiters.len() < most
@@ -157,6 +157,16 @@ impl Queue {
             self.turns.insert(lane.turn, id);
         }
         Some((rules, waiters))
+    }
+
+    /// As [`next_or_end`](Self::next_or_end), if as many wait as a call takes. Otherwise nothing.
+    pub(super) fn next_if_full(&mut self, answered: usize) -> Option<(Arc<[Rule]>, Vec<Waiter>)> {
+        let (_, lane) = self.turns.first_key_value()?;
+        let lane = self.lanes.get(lane)?;
+        if lane.places.len() < lane.most() {
+            return None;
+        }
+        self.next_or_end(answered)
     }
 
     fn open(&mut self, slot: Option<u16>, rules: &[Rule]) -> u64 {
@@ -187,6 +197,11 @@ impl Queue {
 }
 
 impl Lane {
+    /// The orders of one call.
+    fn most(&self) -> usize {
+        LIMITS_MAX / self.name.rules.len().max(1)
+    }
+
     /// Removes the empty places at both ends, and says how many.
     fn close_gaps(&mut self) -> usize {
         let before = self.places.len();
@@ -241,6 +256,22 @@ mod tests {
             *call = waiters.len();
         }
         assert_eq!(carried, [32, 32]);
+    }
+
+    #[test]
+    fn a_call_goes_before_the_last_one_is_told_only_if_those_who_wait_fill_it() {
+        let mut queue = Queue::default();
+        assert!(queue.next_if_full(0).is_none(), "nobody waits");
+        assert!(queue.begin_call() && queue.begin_call());
+        for _ in 1..LIMITS_MAX {
+            assert!(wait(&mut queue).is_some());
+        }
+        assert!(queue.next_if_full(1).is_none());
+        assert!(wait(&mut queue).is_some());
+        let (_, called) = queue.next_if_full(1).expect("it is full");
+        // The other call's share of them is left.
+        assert_eq!((called.len(), queue.len()), (65, 63));
+        assert!(queue.next_if_full(1).is_none());
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! The right to one of the calls.
 
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::vec::IntoIter;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -43,22 +46,52 @@ impl Turn {
 
     /// Makes calls for those who wait until there is nobody.
     async fn serve(mut self, first: Batch) {
-        let mut next = Some(first);
-        while let Some(batch) = next {
-            batch.call(&self.coalescer).await;
-            // Whoever was answered may ask again at once: then they go along, and nobody has
-            // to make a call alone.
+        let coalescer = Arc::clone(&self.coalescer);
+        let call = |batch: Batch| Box::pin(batch.call(&coalescer));
+        let (mut called, mut so_far) = (call(first), Poll::Pending);
+        loop {
+            let answered = match so_far {
+                Poll::Ready(answered) => answered,
+                Poll::Pending => called.await,
+            };
+            // One call is told after the other. If they had come together and were told together,
+            // the next ones would go together, the server would answer both when it has carried out
+            // both, and from then on it would wait for us, and we for it.
+            let telling = coalescer.telling.try_lock();
+            if telling.is_err() {
+                yield_now().await;
+            }
+            let mut next = self.next_if_full().map(call);
+            so_far = match &mut next {
+                // It is sent before anybody is told: so the server has something to do meanwhile.
+                Some(next) => poll_fn(|cx| Poll::Ready(next.as_mut().poll(cx))).await,
+                None => Poll::Pending,
+            };
+            drop(answered);
+            // Whoever was answered may ask again at once: then they go along, and nobody has to
+            // make a call alone.
             yield_now().await;
-            next = self.next_or_end();
+            match next.or_else(|| self.next_or_end().map(call)) {
+                Some(next) => called = next,
+                None => return,
+            }
         }
+    }
+
+    fn next_if_full(&mut self) -> Option<Batch> {
+        let next = self.coalescer.queue().next_if_full(self.orders);
+        next.map(|(rules, waiters)| self.batch(rules, waiters))
     }
 
     fn next_or_end(&mut self) -> Option<Batch> {
         let next = self.coalescer.queue().next_or_end(self.orders);
         self.has_ended = next.is_none();
-        let (rules, waiters) = next?;
+        next.map(|(rules, waiters)| self.batch(rules, waiters))
+    }
+
+    fn batch(&mut self, rules: Arc<[Rule]>, waiters: Vec<Waiter>) -> Batch {
         self.orders = waiters.len();
-        Some(Batch::new(rules, waiters))
+        Batch::new(rules, waiters)
     }
 }
 
@@ -124,22 +157,33 @@ impl Batch {
         }
     }
 
-    async fn call(mut self, coalescer: &Coalescer) {
-        if self.orders.is_empty() {
-            return;
+    async fn call(mut self, coalescer: &Coalescer) -> Answered {
+        let mut told = Ok(Vec::new());
+        if !self.orders.is_empty() {
+            observe::batch(self.orders.len());
+            let deadline = Instant::now() + coalescer.budget;
+            let budget = Budget::counted(deadline, &coalescer.breaker);
+            let (store, now) = (&coalescer.store, coalescer.clock.now_us());
+            self.is_sent = true;
+            told = store.take(&self.rules, &self.orders, now, &budget).await;
         }
-        observe::batch(self.orders.len());
-        let deadline = Instant::now() + coalescer.budget;
-        let budget = Budget::counted(deadline, &coalescer.breaker);
-        let now = coalescer.clock.now_us();
-        self.is_sent = true;
-        let asked = coalescer
-            .store
-            .take(&self.rules, &self.orders, now, &budget);
-        let told = asked.await;
-        let mut told = told.map(Vec::into_iter);
+        Answered {
+            answers: std::mem::take(&mut self.answers),
+            told: told.map(Vec::into_iter),
+        }
+    }
+}
+
+/// Orders that were called, and what has come of them. Dropped, it tells that.
+struct Answered {
+    answers: Vec<oneshot::Sender<Told>>,
+    told: Result<IntoIter<Told>, Fault>,
+}
+
+impl Drop for Answered {
+    fn drop(&mut self) {
         for answer in self.answers.drain(..) {
-            let told = match &mut told {
+            let told = match &mut self.told {
                 Ok(told) => told.next().unwrap_or_else(|| Err(not_sent())),
                 Err(fault) => Err(fault.clone()),
             };
