@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, ready};
 
 use super::frame::{ALIGN, Header};
 use super::plan::{LEVELS_MAX, Level, Live};
+use crate::panics::caught;
 use crate::{Done, Exchange, Exit, Outcome, Result};
 
 /// The block of a frame and one of its levels, in one word: each member's future holds some.
@@ -337,7 +337,7 @@ pub(super) unsafe fn end_hooks(block: NonNull<Header>, from: usize, exit: &Exit<
     while unsafe { (*begun).get() } > from {
         // It may be called while unwinding, where another panic would end the process. Once for all
         // of them: a hook that panics has been counted out before.
-        let _caught = catch_unwind(AssertUnwindSafe(|| {
+        let _panicked = caught(|| {
             // SAFETY: the caller's promise; what has begun has its state in its slot, once.
             unsafe {
                 let bytes = block.as_ptr().cast::<u8>();
@@ -349,6 +349,6 @@ pub(super) unsafe fn end_hooks(block: NonNull<Header>, from: usize, exit: &Exit<
                     (hook.end)(hook.object, exit, bytes.add(hook.offset));
                 }
             }
-        }));
+        });
     }
 }
