@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, request, response};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::body::{BodyRules, Meter};
@@ -36,6 +37,8 @@ pub struct Exchange {
     pub(crate) body_rules: BodyRules,
     pub(crate) meter: Option<Arc<Meter>>,
     at_exit: Vec<AtExit>,
+    /// Held until the request is over.
+    slots: Vec<OwnedSemaphorePermit>,
 }
 
 /// What passes a tower layer, in the request's extensions.
@@ -85,6 +88,7 @@ impl Exchange {
             body_rules: BodyRules::default(),
             meter: None,
             at_exit: Vec::new(),
+            slots: Vec::new(),
         }
     }
 
@@ -240,12 +244,23 @@ impl Exchange {
         self.at_exit.push(Box::new(call));
     }
 
+    pub(crate) fn hold(&mut self, slot: OwnedSemaphorePermit) {
+        self.slots.push(slot);
+    }
+
+    pub(crate) fn holds_slot_of(&self, slots: &Arc<Semaphore>) -> bool {
+        let mut held = self.slots.iter();
+        held.any(|slot| Arc::ptr_eq(slot.semaphore(), slots))
+    }
+
+    /// What is to be called when it is over. What is held is let go.
     pub(crate) fn take_at_exit(&mut self) -> Vec<AtExit> {
+        self.slots.clear();
         mem::take(&mut self.at_exit)
     }
 
-    pub(crate) fn has_at_exit(&self) -> bool {
-        !self.at_exit.is_empty()
+    pub(crate) const fn has_at_exit(&self) -> bool {
+        !self.at_exit.is_empty() || !self.slots.is_empty()
     }
 
     /// Leaves in the request what the part of the chain behind a tower layer is to know.

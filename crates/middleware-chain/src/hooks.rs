@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,6 +10,7 @@ use http_body::Body as HttpBody;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::panics::caught;
 use crate::{BoxError, Chain, ChainService, Exchange, Exit, Flow, Hook, RequestBody, Role};
 
 /// One to twelve hooks as one, the outermost first: what each does is compiled into one function,
@@ -190,9 +190,7 @@ macro_rules! hook_list {
                 $(
                     if begun > $back {
                         // One that panics must not keep the others from their ends.
-                        let _caught = catch_unwind(AssertUnwindSafe(|| {
-                            self.$back.end(&mut states.$back, exit);
-                        }));
+                        let _panicked = caught(|| self.$back.end(&mut states.$back, exit));
                     }
                 )+
             }

@@ -13,6 +13,7 @@ mod hook;
 mod hooks;
 mod members;
 mod middleware;
+mod panics;
 mod random;
 #[allow(
     unsafe_code,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use middleware_chain::{
     AccessLog, BodyLimit, BuildError, CatchPanic, Chain, ClientAddr, Concurrency, Error, Exchange,

@@ -9,10 +9,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame};
 use http_body_util::BodyExt;
-use middleware_chain::{Body, BoxError, Chain, Exchange, Exit, Flow, Hook, Outcome, RequestBody};
+use middleware_chain::{
+    Body, BoxError, Chain, Error, Exchange, Exit, Flow, Hook, Outcome, RequestBody, Timeout,
+};
 use tokio::time::{Sleep, sleep};
 use tower::{Layer, ServiceExt};
 
@@ -91,6 +93,85 @@ async fn the_first_byte_is_timed_before_the_rest_is_waited_for() {
         let times = timed.0.lock().expect("no panic").clone();
         let expected = [(outcome, Some(HEAD), Some(total))];
         assert_eq!(times, expected, "{frames} frames");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_total_ends_a_body_that_always_has_more() {
+    const TOTAL: Duration = Duration::from_secs(10);
+    let timed = Timed::default();
+    let chain = Chain::builder()
+        .hook(timed.clone())
+        .with(Timeout::total(TOTAL))
+        .build();
+    let service = tower::service_fn(async |_: Request<RequestBody>| {
+        Ok::<_, BoxError>(Response::new(Endless))
+    });
+    let answer = chain.expect("a chain").layer(service).oneshot(get("/"));
+    let mut body = answer.await.expect("never fails").into_body();
+    let mut frames = 0;
+    // A client that takes a second for each.
+    let error = loop {
+        match body.frame().await.expect("it has no end") {
+            Ok(_) => frames += 1,
+            Err(error) => break error,
+        }
+        assert!(frames < 20, "it goes on for ever");
+        tokio::time::advance(Duration::from_secs(1)).await;
+    };
+    assert_eq!(frames, 10);
+    let status = Error::find(&*error).map(Error::status_code);
+    assert_eq!(status, Some(StatusCode::GATEWAY_TIMEOUT));
+    drop(body);
+    let times = timed.0.lock().expect("no panic").clone();
+    assert_eq!(
+        times,
+        [(Outcome::Timeout, Some(Duration::ZERO), Some(TOTAL))]
+    );
+}
+
+#[tokio::test]
+async fn a_body_that_says_that_it_is_over_is_complete_when_nobody_asks_for_it() {
+    let timed = Timed::default();
+    let chain = Chain::builder().hook(timed.clone()).build();
+    let service =
+        tower::service_fn(async |_: Request<RequestBody>| Ok::<_, BoxError>(Response::new(Over)));
+    let answer = chain.expect("a chain").layer(service).oneshot(get("/"));
+    drop(answer.await.expect("never fails"));
+    assert_eq!(timed.0.lock().expect("no panic")[0].0, Outcome::Complete);
+}
+
+/// Always has a frame more.
+struct Endless;
+
+impl HttpBody for Endless {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from("x")))))
+    }
+}
+
+/// Is over from the beginning, and does not say how large it is.
+struct Over;
+
+impl HttpBody for Over {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        true
     }
 }
 

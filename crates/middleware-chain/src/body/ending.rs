@@ -3,6 +3,7 @@
 use std::task::{Context, Poll};
 
 use http::{Method, StatusCode, response};
+use tokio::time::Instant;
 
 use super::timer::Timer;
 use crate::Outcome;
@@ -63,12 +64,22 @@ impl Ending {
         }
     }
 
+    /// Whether the time for all of it is up, which a body that always has more does not wait for.
+    pub(super) fn is_late(&mut self) -> bool {
+        let has_begun = self.0.watch().has_begun;
+        has_begun && self.deadline().is_some_and(|due| due <= Instant::now())
+    }
+
+    fn deadline(&mut self) -> Option<Instant> {
+        let exchange = self.0.exchange();
+        let holds = exchange.body_rules.has_deadline;
+        exchange.deadline().filter(|_| holds)
+    }
+
     /// The body has nothing for now. Ready when that was so for too long.
     pub(super) fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let exchange = self.0.exchange();
-        let rules = &exchange.body_rules;
-        let idle = rules.response_idle;
-        let deadline = exchange.deadline().filter(|_| rules.has_deadline);
+        let deadline = self.deadline();
+        let idle = self.0.exchange().body_rules.response_idle;
         if idle.is_none() && deadline.is_none() {
             return Poll::Pending;
         }

@@ -1,8 +1,6 @@
 //! The body that a server gets.
 
-use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -12,6 +10,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::Ending;
+use crate::panics::caught;
 use crate::{Body, BoxError, Error, Outcome};
 
 pin_project! {
@@ -76,11 +75,13 @@ where
         let Some(ending) = this.ending else {
             return this.content.poll(cx);
         };
+        let is_late = ending.is_late();
         let watch = ending.watch();
         watch.polls();
-        let mut polled = if watch.catches_panics {
-            let content = AssertUnwindSafe(|| this.content.as_mut().poll(cx));
-            catch_unwind(content).unwrap_or_else(panicked)
+        let mut polled = if is_late {
+            late()
+        } else if watch.catches_panics {
+            caught(|| this.content.as_mut().poll(cx)).unwrap_or_else(panicked)
         } else {
             this.content.as_mut().poll(cx)
         };
@@ -88,8 +89,7 @@ where
         if polled.is_pending() {
             ending.goes_on();
             ready!(ending.poll_wait(cx));
-            let error = Error::with(StatusCode::GATEWAY_TIMEOUT, Outcome::Timeout);
-            polled = Poll::Ready(Some(Err(error.into_boxed())));
+            polled = late();
         }
         // By reference: a frame is large.
         if let Poll::Ready(frame) = &polled {
@@ -144,8 +144,13 @@ fn note<B>(
     }
 }
 
-/// What was in it is for the panic hook, which has had it.
-fn panicked(_payload: Box<dyn Any + Send>) -> Polled {
+fn late() -> Polled {
+    let error = Error::with(StatusCode::GATEWAY_TIMEOUT, Outcome::Timeout);
+    Poll::Ready(Some(Err(error.into_boxed())))
+}
+
+/// What was thrown is for the panic hook, which has had it.
+fn panicked() -> Polled {
     let error = Error::with(StatusCode::INTERNAL_SERVER_ERROR, Outcome::Panic);
     Poll::Ready(Some(Err(error.into_boxed())))
 }

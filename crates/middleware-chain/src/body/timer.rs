@@ -33,7 +33,8 @@ impl Timer {
     /// There was nothing. Ready when that was so for too long.
     pub(super) fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.waiting {
-            let idle = self.idle.map(|idle| Instant::now() + idle);
+            // Later than any clock can say is never.
+            let idle = self.idle.and_then(|idle| Instant::now().checked_add(idle));
             let Some(due) = idle.into_iter().chain(self.deadline).min() else {
                 return Poll::Pending;
             };

@@ -1,12 +1,12 @@
 //! A panic is an answer.
 
 use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
 use http::StatusCode;
 
+use crate::panics::caught;
 use crate::{Error, Exchange, Middleware, Next, Outcome, Result, Role};
 
 /// Turns a panic inside into an error with the status 500, and one in the response's body into an
@@ -26,13 +26,13 @@ impl Middleware for CatchPanic {
     async fn handle<'a>(&'a self, cx: &'a mut Exchange, next: Next<'a>) -> Result {
         cx.body_rules.catches_panics = true;
         // What is inside is dropped after a panic, and never looked at again.
-        let Ok(running) = catch_unwind(AssertUnwindSafe(|| next.run(cx))) else {
+        let Some(running) = caught(|| next.run(cx)) else {
             return Err(panicked());
         };
         let mut running = pin!(running);
         poll_fn(|task| {
-            let poll = AssertUnwindSafe(|| running.as_mut().poll(task));
-            catch_unwind(poll).unwrap_or_else(|_payload| Poll::Ready(Err(panicked())))
+            let polled = caught(|| running.as_mut().poll(task));
+            polled.unwrap_or_else(|| Poll::Ready(Err(panicked())))
         })
         .await
     }

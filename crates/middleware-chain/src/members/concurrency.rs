@@ -41,6 +41,10 @@ impl Concurrency {
 
 impl Middleware for Concurrency {
     async fn handle<'a>(&'a self, cx: &'a mut Exchange, next: Next<'a>) -> Result {
+        if cx.holds_slot_of(&self.slots) {
+            // It is tried again.
+            return next.run(cx).await;
+        }
         let slots = Arc::clone(&self.slots);
         let slot = if self.patience.is_zero() {
             slots.try_acquire_owned().ok()
@@ -51,7 +55,7 @@ impl Middleware for Concurrency {
         let Some(slot) = slot else {
             return Err(Error::with(StatusCode::SERVICE_UNAVAILABLE, Outcome::Shed));
         };
-        cx.at_exit(move |_exit| drop(slot));
+        cx.hold(slot);
         next.run(cx).await
     }
 

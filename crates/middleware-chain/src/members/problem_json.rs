@@ -5,7 +5,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCO
 use http::{HeaderValue, Method, Response};
 
 use super::json::json_string;
-use crate::{Exchange, Middleware, Next, Result, Role};
+use crate::{Error, Exchange, Middleware, Next, Result, Role};
 
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/problem+json");
 
@@ -30,7 +30,10 @@ impl Middleware for ProblemJson {
             Ok(done) => done,
             Err(error) => cx.fail(error),
         };
-        let detail = cx.error().and_then(|error| error.text()).map(str::to_owned);
+        let status = cx.response().map(|response| response.status);
+        // A member may have answered something else than the error said.
+        let error = cx.error().filter(|it| Some(it.status_code()) == status);
+        let detail = error.and_then(Error::text).map(str::to_owned);
         let Some(response) = cx.response_mut().filter(|it| is_bare(it)) else {
             return Ok(done);
         };

@@ -80,15 +80,13 @@ impl Middleware for Timeout {
         rules.response_idle = sooner(rules.response_idle, self.idle);
         rules.request_idle = sooner(rules.request_idle, self.request_idle);
         rules.has_deadline |= self.total.is_some();
-        let mut due = None;
-        if let Some(total) = self.total {
-            let deadline = cx.started() + total;
+        // Later than any clock can say is never.
+        let total = self.total.and_then(|it| cx.started().checked_add(it));
+        if let Some(deadline) = total {
             cx.limit_deadline(deadline);
-            due = Some(deadline);
         }
-        if let Some(head) = self.head {
-            due = sooner(due, Some(cx.started() + head));
-        }
+        let head = self.head.and_then(|it| cx.started().checked_add(it));
+        let due = sooner(total, head);
         let late = {
             let mut running = pin!(next.run(cx));
             let mut sleep: Option<Pin<Box<Sleep>>> = None;

@@ -5,7 +5,6 @@ use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use http::request;
 use super::next::{self, Next};
 use super::plan::Plan;
 use crate::body::Watch;
+use crate::panics::caught;
 use crate::{Exchange, Exit, Outcome, Result};
 
 pub(super) struct Header {
@@ -154,7 +154,7 @@ impl Frame {
             let calls = (*exchange).take_at_exit();
             let exit = Exit::new(&*exchange, (*header).outcome, (*header).bytes_out);
             for call in calls.into_iter().rev() {
-                let _caught = catch_unwind(AssertUnwindSafe(|| call(&exit)));
+                let _panicked = caught(|| call(&exit));
             }
             next::end_hooks(self.block, 0, &exit);
         }

@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll, ready};
 
 use super::frame::{ALIGN, Header};
-use super::plan::{LEVELS_MAX, Level};
+use super::plan::{LEVELS_MAX, Level, Live};
+use crate::panics::caught;
 use crate::{Done, Exchange, Exit, Outcome, Result};
 
 /// The block of a frame and one of its levels, in one word: each member's future holds some.
@@ -245,13 +245,17 @@ pub(super) unsafe fn poll(block: NonNull<Header>, at: usize, cx: &mut Context<'_
     // SAFETY: the caller's promise, and clauses 1 and 9.
     unsafe {
         let level = level(block, at);
-        if (*block.as_ptr()).live.get() & (1 << at) == 0 {
+        let live = Live {
+            bits: &raw const (*block.as_ptr()).live,
+            bit: 1 << at,
+        };
+        if (*live.bits).get() & live.bit == 0 {
             return Poll::Ready(Ok(answered(block, level)));
         }
         let slot = block.as_ptr().cast::<u8>().add(level.offset);
-        let result = ready!((level.poll)(slot, cx));
-        // It may hold the exchange still, which the hooks are about to get.
-        drop_level(block, at);
+        // When it is ready it is dropped: it might hold the exchange, which the hooks are about to
+        // get.
+        let result = ready!((level.poll)(slot, cx, live));
         if level.hooks.is_empty() {
             return Poll::Ready(result);
         }
@@ -333,7 +337,7 @@ pub(super) unsafe fn end_hooks(block: NonNull<Header>, from: usize, exit: &Exit<
     while unsafe { (*begun).get() } > from {
         // It may be called while unwinding, where another panic would end the process. Once for all
         // of them: a hook that panics has been counted out before.
-        let _caught = catch_unwind(AssertUnwindSafe(|| {
+        let _panicked = caught(|| {
             // SAFETY: the caller's promise; what has begun has its state in its slot, once.
             unsafe {
                 let bytes = block.as_ptr().cast::<u8>();
@@ -345,6 +349,6 @@ pub(super) unsafe fn end_hooks(block: NonNull<Header>, from: usize, exit: &Exit<
                     (hook.end)(hook.object, exit, bytes.add(hook.offset));
                 }
             }
-        }));
+        });
     }
 }

@@ -2,6 +2,7 @@
 
 use std::alloc::Layout;
 use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
 use std::pin::Pin;
@@ -45,7 +46,14 @@ pub(super) struct HookEntry {
 }
 
 pub(super) type Start = unsafe fn(*const (), &'static mut Exchange, Next<'static>, *mut u8);
-pub(super) type PollSlot = unsafe fn(*mut u8, &mut Context<'_>) -> Poll<Result>;
+pub(super) type PollSlot = unsafe fn(*mut u8, &mut Context<'_>, Live) -> Poll<Result>;
+
+/// Where it is written down that the future of a level is in its slot.
+#[derive(Clone, Copy)]
+pub(super) struct Live {
+    pub(super) bits: *const Cell<u64>,
+    pub(super) bit: u64,
+}
 
 // SAFETY: the pointers lead to objects that are `Send + Sync`, as `Planned` asks, and that
 // `_objects` owns.
@@ -255,10 +263,24 @@ unsafe fn write_at<F>(slot: *mut u8, future: F) {
 
 /// # Safety
 ///
-/// An `F` lies in `slot`, stays there until it is dropped, and nobody else refers to it.
-unsafe fn poll_as<F: Future<Output = Result>>(slot: *mut u8, cx: &mut Context<'_>) -> Poll<Result> {
+/// An `F` lies in `slot`, stays there until it is dropped, and nobody else refers to it; `live` says
+/// so, and is in a frame that lives.
+unsafe fn poll_as<F: Future<Output = Result>>(
+    slot: *mut u8,
+    cx: &mut Context<'_>,
+    live: Live,
+) -> Poll<Result> {
     // SAFETY: the caller's promise.
-    unsafe { Pin::new_unchecked(&mut *slot.cast::<F>()) }.poll(cx)
+    let polled = unsafe { Pin::new_unchecked(&mut *slot.cast::<F>()) }.poll(cx);
+    if polled.is_ready() {
+        // Here, and not by another call through a pointer: it is what each level does.
+        // SAFETY: the caller's promise, and clause 5: the bit is cleared before.
+        unsafe {
+            (*live.bits).set((*live.bits).get() & !live.bit);
+            drop_as::<F>(slot);
+        }
+    }
+    polled
 }
 
 /// # Safety

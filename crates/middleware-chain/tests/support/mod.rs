@@ -229,3 +229,29 @@ impl Sink for Lines {
         self.0.lock().expect("no panic").extend(line);
     }
 }
+
+/// Nothing at the first poll, then one frame.
+#[derive(Debug, Default)]
+pub struct Later {
+    polls: usize,
+}
+
+impl Body for Later {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Infallible>>> {
+        self.polls += 1;
+        match self.polls {
+            1 => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            2 => Poll::Ready(Some(Ok(Frame::data(Bytes::from("x"))))),
+            _ => Poll::Ready(None),
+        }
+    }
+}

@@ -15,12 +15,13 @@ use pin_project_lite::pin_project;
 use tower::util::BoxCloneSyncService;
 use tower::{Layer, Service, ServiceBuilder};
 
+use crate::safe::safe_chain;
 use crate::service::{Hello, asked, asked_with};
 
-const MEMBERS: usize = 20;
+pub(crate) const MEMBERS: usize = 20;
 
-pub(crate) fn rows() -> [Row; 4] {
-    [nothing(), middleware(), hooks(), sizes()]
+pub(crate) fn rows() -> [Row; 5] {
+    [nothing(), middleware(), many(), boxes(), hooks()]
 }
 
 /// What there is to pay before the first member.
@@ -65,11 +66,24 @@ fn hooks() -> Row {
         .peer("ServiceBuilder, static", stacked)
 }
 
-fn sizes() -> Row {
-    Row::new("do-nothing middleware, so many")
-        .sizes([1, 5, 20, 60])
+/// Whether one more costs the same where there are many.
+fn many() -> Row {
+    Row::new("do-nothing middleware, beyond 20")
+        .sizes([MEMBERS as u64, 60])
         .ours("chain, async fn", |size| {
             asked(chain_of(count(size)).layer(Hello))
+        })
+}
+
+/// What the frame is for: the least that a chain without `unsafe` would cost.
+fn boxes() -> Row {
+    Row::new("a frame, or a box for each future")
+        .sizes([1, MEMBERS as u64])
+        .ours("chain, async fn", |size| {
+            asked(chain_of(count(size)).layer(Hello))
+        })
+        .peer("boxes, no unsafe", |size| {
+            asked(safe_chain(count(size), Hello))
         })
 }
 
@@ -84,7 +98,7 @@ pub(crate) fn frame() -> Fact {
     })
 }
 
-fn chain_of(members: usize) -> Chain {
+pub(crate) fn chain_of(members: usize) -> Chain {
     let touch = async |cx: &mut Exchange, next: Next<'_>| {
         black_box(cx.request());
         let done = next.run(cx).await?;
@@ -115,10 +129,10 @@ impl Hook for TouchHook {
 
 /// The same as a tower layer with a future of its own.
 #[derive(Clone)]
-struct Touch<S>(S);
+pub(crate) struct Touch<S>(S);
 
 #[derive(Clone)]
-struct TouchLayer;
+pub(crate) struct TouchLayer;
 
 impl<S> Layer<S> for TouchLayer {
     type Service = Touch<S>;
@@ -149,7 +163,7 @@ where
 }
 
 pin_project! {
-    struct TouchFuture<F> {
+    pub(crate) struct TouchFuture<F> {
         #[pin]
         inner: F,
     }

@@ -81,7 +81,7 @@ fn trace_context() -> Row {
 }
 
 /// Takes lines and drops them, as the writers of the peers do.
-struct Null;
+pub(crate) struct Null;
 
 impl Sink for Null {
     fn write(&self, line: &[u8]) {

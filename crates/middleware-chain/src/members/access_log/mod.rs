@@ -6,7 +6,7 @@ mod wall;
 use std::cell::RefCell;
 use std::fmt;
 use std::io::Write;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use line::{Line, key};
@@ -24,9 +24,9 @@ pub trait Sink: Send + Sync + 'static {
 /// Anything that bytes can be written to, behind a lock. A line that cannot be written is lost.
 impl<W: Write + Send + 'static> Sink for Mutex<W> {
     fn write(&self, line: &[u8]) {
-        if let Ok(mut writer) = self.lock() {
-            let _lost = writer.write_all(line);
-        }
+        // A writer that has panicked may write the next line.
+        let mut writer = self.lock().unwrap_or_else(PoisonError::into_inner);
+        let _lost = writer.write_all(line);
     }
 }
 
