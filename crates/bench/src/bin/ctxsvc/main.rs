@@ -3,6 +3,7 @@
 
 mod cache;
 mod context;
+mod levels;
 mod probes;
 
 use std::process::ExitCode;
@@ -10,8 +11,12 @@ use std::process::ExitCode;
 use bench::Bench;
 
 fn main() -> ExitCode {
-    let rows = context::rows().into_iter().chain(cache::rows());
+    let rows = context::rows()
+        .into_iter()
+        .chain(cache::rows())
+        .chain(levels::rows());
     let bench = rows.fold(Bench::new("ctxsvc"), Bench::row);
     let bench = bench.fact(cache::herd());
-    probes::facts().into_iter().fold(bench, Bench::fact).run()
+    let facts = probes::facts().into_iter().chain(levels::facts());
+    facts.fold(bench, Bench::fact).run()
 }
