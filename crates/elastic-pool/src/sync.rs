@@ -177,3 +177,29 @@ fn sleep(end: Option<Instant>) -> bool {
     }
     end.is_none()
 }
+
+/// Runs a check in every order of its threads' steps.
+#[cfg(all(test, model))]
+pub(crate) fn model(check: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    // More interruptions than three in one run find nothing that fewer do not, as a rule.
+    builder.preemption_bound = Some(3);
+    builder.max_branches = 100_000;
+    builder.check(check);
+}
+
+#[cfg(all(test, model))]
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    use std::sync::Arc;
+    use std::task::{Context, Poll, Waker};
+
+    let parker = Arc::new(Parker::current());
+    let waker = Waker::from(Arc::clone(&parker));
+    let mut future = std::pin::pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return output;
+        }
+        parker.park(None);
+    }
+}

@@ -19,6 +19,9 @@ use crate::workspace::{Package, Workspace};
 const CASES_VARIABLE: &str = "PROPTEST_CASES";
 const CASES_FULL: &str = "25600";
 
+/// Which features of a crate have models.
+const MODEL_FEATURES: [(&str, &str); 1] = [("elastic-pool", "task")];
+
 /// No example takes longer.
 const EXAMPLE_LIMIT: Duration = Duration::from_secs(60);
 
@@ -159,7 +162,8 @@ impl<'a> Runner<'a> {
         (command, self.format)
     }
 
-    /// Loom runs on the pure core alone: features bring dependencies that know nothing of it.
+    /// Loom runs on the pure core: features bring dependencies that know nothing of it, but for those
+    /// that bring something to be looked at.
     fn model(&self, package: &Package) -> (Command, Format) {
         let mut command = self.test_command();
         command.args([
@@ -169,6 +173,11 @@ impl<'a> Runner<'a> {
             "--release",
             "--no-default-features",
         ]);
+        for (name, feature) in MODEL_FEATURES {
+            if package.name == name {
+                command.args(["--features", feature]);
+            }
+        }
         command.args(["--no-fail-fast", "loom_tests"]);
         let mut flags = std::env::var_os("RUSTFLAGS").unwrap_or_default();
         flags.push(" --cfg model");

@@ -1,17 +1,14 @@
 //! The steps in which threads meet, in every order: submission, sleep, exit, hand-over of a result,
 //! cancellation and shutdown.
 
-use std::future::Future;
 use std::ops::RangeInclusive;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::{Builder, Pool};
 use crate::clock::Clock;
-use crate::sync::Parker;
+use crate::sync::{block_on, model};
 use crate::{CancelReason, JobError, JobHandle, OnFull, Shutdown};
 
 /// A pool whose threads are loom's. In a model every time limit is reached at once, so a worker
@@ -33,26 +30,6 @@ fn builder(workers: RangeInclusive<usize>, queue: usize) -> Builder {
         .on_full(OnFull::Wait)
         .idle_timeout(Duration::ZERO)
         .clock(Clock::stopped(Instant::now(), &Arc::new(AtomicU64::new(1))))
-}
-
-fn model(check: impl Fn() + Send + Sync + 'static) {
-    let mut builder = loom::model::Builder::new();
-    // More interruptions than three in one run find nothing that fewer do not, as a rule.
-    builder.preemption_bound = Some(3);
-    builder.max_branches = 100_000;
-    builder.check(check);
-}
-
-fn block_on<F: Future>(future: F) -> F::Output {
-    let parker = Arc::new(Parker::current());
-    let waker = Waker::from(Arc::clone(&parker));
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return output;
-        }
-        parker.park(None);
-    }
 }
 
 #[test]

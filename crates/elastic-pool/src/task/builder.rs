@@ -1,10 +1,10 @@
 //! The settings of a pool, checked once, when it is built.
 
-use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::Pool;
 use super::shared::Shared;
+use super::tasks::Tasks;
 use crate::observer::Watch;
 use crate::{BuildError, Observer};
 
@@ -66,7 +66,7 @@ impl Builder {
         if self.queue == 0 || self.queue > QUEUE_MAX {
             return Err(BuildError::Queue { queue: self.queue });
         }
-        let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+        let runtime = Tasks::try_current().map_err(|_| BuildError::NoRuntime)?;
         self.watch
             .attach()
             .map_err(|panic| BuildError::Observer { panic })?;

@@ -5,11 +5,14 @@
 
 mod builder;
 mod drive;
+#[cfg(all(test, model))]
+mod loom_tests;
 mod pool;
 mod runner;
 mod shared;
 mod shutdown;
 mod submit;
+mod tasks;
 
 pub use builder::Builder;
 pub use pool::Pool;

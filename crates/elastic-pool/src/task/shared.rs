@@ -3,12 +3,12 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use super::drive::Task;
 use super::runner::Runner;
+use super::tasks::Tasks;
 use crate::backlog::Backlog;
 use crate::clock::{Clock, Nanos};
 use crate::job::{CancelReason, Host, Log, Runnable, Tally, contain, discard};
@@ -28,7 +28,7 @@ pub(super) struct Shared {
     pub(super) drained: Notify,
     /// The timekeeper is to look again: for an earlier deadline, or because there is nothing left.
     look: Notify,
-    pub(super) runtime: Handle,
+    pub(super) runtime: Tasks,
     pub(super) tally: Tally,
     pub(super) timings: Timings,
     pub(super) watch: Watch,
@@ -57,7 +57,7 @@ pub(super) struct Entry {
 }
 
 impl Shared {
-    pub(super) fn new(limit: usize, queue: usize, runtime: Handle, watch: Watch) -> Arc<Self> {
+    pub(super) fn new(limit: usize, queue: usize, runtime: Tasks, watch: Watch) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
                 limit,
