@@ -35,6 +35,7 @@ mod policy;
 mod proxies;
 mod quota;
 mod store;
+mod sync;
 mod table;
 #[cfg(feature = "tower")]
 mod tower;

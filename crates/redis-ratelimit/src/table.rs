@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashTable;
+
+use crate::sync::{Mutex, MutexGuard, lock};
 
 /// A lock for each part, so that keys rarely wait for each other. A power of two.
 const SHARDS: usize = 64;
@@ -58,6 +59,10 @@ struct Entry<V> {
 impl<V> Table<V> {
     /// For at least `capacity` entries, and never more than one per shard above that.
     pub(crate) fn new(capacity: usize) -> Self {
+        Self::with_hasher(capacity, RandomState::new())
+    }
+
+    pub(crate) fn with_hasher(capacity: usize, hasher: RandomState) -> Self {
         let shard = || Shard {
             index: HashTable::new(),
             entries: Vec::new(),
@@ -66,7 +71,7 @@ impl<V> Table<V> {
             forgotten: 0,
         };
         Self {
-            hasher: RandomState::new(),
+            hasher,
             shards: (0..SHARDS).map(|_| Mutex::new(shard())).collect(),
         }
     }
@@ -88,8 +93,7 @@ impl<V> Table<V> {
     #[inline]
     pub(crate) fn lock(&self, place: Place) -> MutexGuard<'_, Shard<V>> {
         // What a panic leaves behind is a whole entry or none: the table calls no foreign code.
-        let shard = self.shards[place.shard].lock();
-        shard.unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shards[place.shard])
     }
 
     /// How many entries are kept, expired ones included.
@@ -104,9 +108,7 @@ impl<V> Table<V> {
 
     fn sum<N: std::iter::Sum>(&self, count: impl Fn(&Shard<V>) -> N) -> N {
         let shards = self.shards.iter();
-        shards
-            .map(|shard| count(&shard.lock().unwrap_or_else(PoisonError::into_inner)))
-            .sum()
+        shards.map(|shard| count(&lock(shard))).sum()
     }
 }
 

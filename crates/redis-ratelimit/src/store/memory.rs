@@ -1,12 +1,16 @@
 //! The store of one process.
 
+#[cfg(all(test, model))]
+mod loom_tests;
+
 use std::fmt;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::clock::Clock;
 use super::{Answer, Request};
 use crate::core::{Figures, Leases, Slot, Slots, Stored};
+use crate::sync::MutexGuard;
 use crate::table::{Id, Place, Shard, Table};
 
 /// Some 150 bytes each with short keys, and up to twice as much when the tables have just grown.

@@ -14,6 +14,7 @@
 //! - trypema asks for Redis 7.2; what is used of it runs on 6.2 and 7.0 as well.
 //! - governor and `tower_governor` have no Redis: they are in the rows of one process.
 
+mod away;
 mod clients;
 mod facts;
 mod growth;
@@ -242,6 +243,15 @@ fn in_one_process(bench: Bench) -> Bench {
                     memory::ours(MemoryStore::with_clock(1_000, Instant::now))
                 })
                 .peer("governor", |_size| memory::governor()),
+        )
+        .row(
+            Row::new("a decision while the breaker is open")
+                .ours(Ours::<false>::NAME, |_size| away::not_asked()),
+        )
+        .fact(
+            Fact::new("ms that the slowest hundredth takes beyond its budget, Redis is silent")
+                .of(Ours::<true>::NAME, || away::overdue_ms(true))
+                .of(Ours::<false>::NAME, || away::overdue_ms(false)),
         )
         .row(through_the_layer(
             "an admitted request through the layer, in memory",
