@@ -187,12 +187,19 @@ macro_rules! hook_list {
 
             #[inline]
             fn end(&self, states: &mut Self::States, exit: &Exit<'_>, begun: usize) {
-                $(
-                    if begun > $back {
-                        // One that panics must not keep the others from their ends.
-                        let _panicked = caught(|| self.$back.end(&mut states.$back, exit));
-                    }
-                )+
+                let mut left = begun;
+                // One that panics must not keep the others from their ends, and is counted out
+                // before.
+                while left > 0 {
+                    let _panicked = caught(|| {
+                        $(
+                            if left > $back {
+                                left = $back;
+                                self.$back.end(&mut states.$back, exit);
+                            }
+                        )+
+                    });
+                }
             }
 
             fn role(&self) -> Role {

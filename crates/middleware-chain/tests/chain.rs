@@ -9,9 +9,11 @@ use bytes::Bytes;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use middleware_chain::{
-    AccessLog, BodyLimit, BuildError, CatchPanic, Chain, ClientAddr, Concurrency, Error, Exchange,
-    HostCheck, Match, Member, Next, Outcome, ProblemJson, RequestId, Result, Timeout, When,
+    AccessLog, BodyLimit, BuildError, CatchPanic, Chain, ChainBuilder, ClientAddr, Concurrency,
+    Error, Exchange, Hooks, HostCheck, Match, Member, Next, Outcome, ProblemJson, RequestId,
+    Result, RouteTag, Timeout, When,
 };
+use tower::layer::util::Identity;
 use tower::{Layer, Service, ServiceExt};
 
 use support::{Ends, Journal, get, hang, ok, service, text};
@@ -113,7 +115,7 @@ fn what_cannot_be_built_is_named() {
     );
     let many = |count: usize| {
         let members = (0..count).map(|nth| Member::with(pass).named(nth.to_string()));
-        members.fold(Chain::builder(), middleware_chain::ChainBuilder::member)
+        members.fold(Chain::builder(), ChainBuilder::member)
     };
     assert!(many(63).build().is_ok());
     let error = many(64).build().expect_err("one too many");
@@ -157,7 +159,7 @@ fn each_rule_of_order_warns_and_the_right_order_does_not() {
         .hook(log())
         .member(Member::hook(log()).named("again"));
     assert_eq!(rules(twice), ["R13"]);
-    let tag = middleware_chain::RouteTag::new(|_| None);
+    let tag = RouteTag::new(|_| None);
     assert_eq!(rules(builder().layer(tag)), ["R14"]);
 }
 
@@ -494,12 +496,26 @@ async fn any_tower_layer_stands_within_a_chain_and_what_is_known_passes_it() {
 
 #[tokio::test]
 async fn readiness_is_asked_of_the_instance_that_is_called_and_only_then() {
-    let chain = Chain::builder().with(pass).build().expect("a chain");
-    let response = chain
-        .layer(support::Strict::default())
-        .oneshot(get("/"))
-        .await;
-    assert_eq!(response.expect("never fails").status(), StatusCode::OK);
+    let strict = support::Strict::default;
+    let chain = |builder: ChainBuilder| builder.build().expect("a chain");
+    let empty = chain(Chain::builder()).layer(strict()).oneshot(get("/"));
+    let some = chain(Chain::builder().with(pass)).layer(strict());
+    let hooks = Hooks::new((HostCheck::any(),)).layer(strict());
+    let layered = Chain::builder().layer(Identity::new()).with(pass);
+    let layered = layered.member(Member::layer(Identity::new()).named("another"));
+    let layered = chain(layered).layer(strict());
+    let tagged = RouteTag::new(|_| None).layer(strict());
+    let tagged = chain(Chain::builder()).layer(tagged);
+    for (what, answer) in [
+        ("an empty chain", empty.await),
+        ("a chain", some.oneshot(get("/")).await),
+        ("hooks", hooks.oneshot(get("/")).await),
+        ("tower layers", layered.oneshot(get("/")).await),
+        ("a tag", tagged.oneshot(get("/")).await),
+    ] {
+        let status = answer.expect("never fails").status();
+        assert_eq!(status, StatusCode::OK, "{what}");
+    }
 }
 
 #[tokio::test]
@@ -515,7 +531,7 @@ async fn any_bracketing_of_the_same_members_does_the_same() {
                     Member::with(journal.middleware(&name)).named(&name)
                 }
             });
-            let builder = members.fold(Chain::builder(), middleware_chain::ChainBuilder::member);
+            let builder = members.fold(Chain::builder(), ChainBuilder::member);
             builder.build().expect("a chain")
         };
         let service = part(0..cut).layer(part(cut..6).layer(ok("x")));

@@ -90,9 +90,9 @@ async fn the_first_byte_is_timed_before_the_rest_is_waited_for() {
         } else {
             Outcome::Aborted
         };
-        let times = timed.0.lock().expect("no panic").clone();
+        let told = timed.0.lock().expect("no panic").clone();
         let expected = [(outcome, Some(HEAD), Some(total))];
-        assert_eq!(times, expected, "{frames} frames");
+        assert_eq!(told, expected, "{frames} frames");
     }
 }
 
@@ -123,9 +123,9 @@ async fn a_total_ends_a_body_that_always_has_more() {
     let status = Error::find(&*error).map(Error::status_code);
     assert_eq!(status, Some(StatusCode::GATEWAY_TIMEOUT));
     drop(body);
-    let times = timed.0.lock().expect("no panic").clone();
+    let told = timed.0.lock().expect("no panic").clone();
     assert_eq!(
-        times,
+        told,
         [(Outcome::Timeout, Some(Duration::ZERO), Some(TOTAL))]
     );
 }
@@ -229,6 +229,6 @@ async fn nobody_is_told_a_time_who_has_not_asked_for_the_beginning() {
     let chain = Chain::builder().hook(Untimed(timed.clone())).build();
     let answer = chain.expect("a chain").layer(ok("x")).oneshot(get("/"));
     support::text(answer.await.expect("never fails")).await;
-    let times = timed.0.lock().expect("no panic").clone();
-    assert_eq!(times, [(Outcome::Complete, None, None)]);
+    let told = timed.0.lock().expect("no panic").clone();
+    assert_eq!(told, [(Outcome::Complete, None, None)]);
 }

@@ -4,7 +4,7 @@ mod support;
 
 use std::io::{self, Write};
 use std::panic::panic_any;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{Response, StatusCode};
@@ -71,7 +71,7 @@ struct Stumbles(Arc<Mutex<Option<Vec<u8>>>>);
 
 impl Write for Stumbles {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let lines = &mut self.0.lock().unwrap_or_else(|it| it.into_inner());
+        let lines = &mut self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_first = lines.is_none();
         lines.get_or_insert_default();
         assert!(!is_first, "the disk is on fire");
@@ -93,7 +93,11 @@ async fn a_writer_that_panics_once_does_not_end_the_log() {
         let answer = chain.layer(ok("x")).oneshot(get("/")).await;
         text(answer.expect("never fails")).await;
     }
-    let lines = lines.0.lock().unwrap_or_else(|it| it.into_inner()).take();
+    let lines = lines
+        .0
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
     let lines = String::from_utf8(lines.unwrap_or_default()).expect("text");
     assert_eq!(lines.matches(" outcome=complete ").count(), 2, "{lines}");
 }

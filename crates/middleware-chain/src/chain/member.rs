@@ -111,9 +111,13 @@ impl fmt::Debug for Member {
     }
 }
 
-/// `some::path::AccessLog<Stdout>` is `access_log`.
 fn name_of<T>() -> Arc<str> {
-    let full = type_name::<T>();
+    // Each member has a type of its own: what is not about the type is compiled once.
+    short(type_name::<T>())
+}
+
+/// `some::path::AccessLog<Stdout>` is `access_log`.
+fn short(full: &str) -> Arc<str> {
     let path = full.split('<').next().unwrap_or(full);
     let last = path.trim_end_matches("::").rsplit("::").next();
     let last = last.unwrap_or(path);

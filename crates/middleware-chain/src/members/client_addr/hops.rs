@@ -13,10 +13,8 @@ pub(super) fn hops<'a>(
     let is_forwarded = *name == FORWARDED;
     let lines = headers.get_all(name).iter().rev();
     let hops = lines.flat_map(move |line| from_the_end(line.as_bytes(), b',', is_forwarded));
-    hops.map(move |hop| match is_forwarded {
-        true => forwarded_for(hop),
-        false => address(hop),
-    })
+    let read = if is_forwarded { forwarded_for } else { address };
+    hops.map(read)
 }
 
 /// `for=192.0.2.43;proto=http`: one element of RFC 7239, section 4.
