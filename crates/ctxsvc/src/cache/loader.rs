@@ -13,6 +13,7 @@ use super::policy::Policy;
 use super::remote::{Mark, Remote};
 use super::table::Table;
 use super::{CacheError, Load, Source};
+use crate::sync::{AtomicBool, Ordering};
 use crate::{Ctx, Done};
 
 pub(super) type EntryOf<L> = Entry<<L as Load>::Value, <L as Load>::Error>;
@@ -34,11 +35,12 @@ pub(super) struct Shared<L: Load> {
     pub(super) meter: Meter,
 }
 
-/// A flight that lands in any case: if its task goes away without a result, then as abandoned.
+/// A flight that lands in any case: if its task goes away before it does, then as abandoned.
 pub(super) struct Landing<L: Load> {
     shared: Arc<Shared<L>>,
     pub(super) key: L::Key,
     pub(super) flight: Arc<FlightOf<L>>,
+    has_landed: AtomicBool,
 }
 
 impl<L: Load> Shared<L> {
@@ -171,6 +173,7 @@ impl<L: Load> Shared<L> {
             shared: Arc::clone(self),
             key: key.clone(),
             flight: Arc::clone(flight),
+            has_landed: AtomicBool::new(false),
         }
     }
 }
@@ -186,6 +189,11 @@ impl<L: Load> Landing<L> {
         }
     }
 
+    /// Tells who waits before it lands: what is left to be done is not theirs to wait for.
+    pub(super) fn answer(&self, answer: AnswerOf<L>, source: Source) {
+        self.flight.end((Entry::known(answer), source));
+    }
+
     pub(super) fn land_known(&self, answer: AnswerOf<L>, source: Source) {
         let weight = answer.value.as_ref().map_or(1, |value| L::weight(value));
         self.land(Entry::known(answer), weight, source);
@@ -199,28 +207,33 @@ impl<L: Load> Landing<L> {
         self.land(failed, 1, Source::Origin);
     }
 
-    /// Tells who waits, and does not remember it.
-    pub(super) fn pass_on(&self, answer: AnswerOf<L>) {
-        self.shared.flights.land(&self.key, &self.flight, || ());
-        self.flight.end((Entry::known(answer), Source::Origin));
+    /// What those who waited were told is not remembered.
+    pub(super) fn pass_on(&self) {
+        self.leave(|| ());
     }
 
     fn land(&self, entry: EntryOf<L>, weight: u64, source: Source) {
-        let Shared {
-            memory, flights, ..
-        } = &*self.shared;
-        let remember = || memory.insert(&self.key, entry.clone(), weight);
-        let evicted = flights.land(&self.key, &self.flight, remember);
+        let memory = &self.shared.memory;
+        let evicted = self.leave(|| memory.insert(&self.key, entry.clone(), weight));
         self.flight.end((entry, source));
         drop(evicted);
+    }
+
+    /// From here on another one may start.
+    fn leave<R>(&self, remember: impl FnOnce() -> R) -> Option<R> {
+        let left = self.shared.flights.land(&self.key, &self.flight, remember);
+        // ORDERING: Relaxed. The task that has set it drops this, too.
+        self.has_landed.store(true, Ordering::Relaxed);
+        left
     }
 }
 
 impl<L: Load> Drop for Landing<L> {
     fn drop(&mut self) {
-        if self.flight.outcome().is_none() {
+        if !*self.has_landed.get_mut() {
             let abandoned = Entry::failed(None, CacheError::Abandoned, Instant::now());
-            self.shared.flights.land(&self.key, &self.flight, || ());
+            self.leave(|| ());
+            // Unless those who wait were told before.
             self.flight.end((abandoned, Source::Origin));
         }
         self.shared.running.send_modify(|running| *running -= 1);

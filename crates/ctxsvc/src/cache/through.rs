@@ -43,7 +43,7 @@ impl<L: Load> Shared<L> {
             .await;
     }
 
-    /// Tells what was loaded, and lands.
+    /// Answers those who wait, tells what was loaded, and lands.
     async fn bring(&self, remote: &RemoteOf<L>, loaded: Vec<(Loading<'_, L>, Origin<L>)>) {
         let (mut brought, mut leased, mut told) = (Vec::new(), Vec::new(), Vec::new());
         for (loading, loaded) in loaded {
@@ -53,7 +53,11 @@ impl<L: Load> Shared<L> {
                 lease,
             } = loading;
             let brings = match loaded {
-                Ok(value) => Ok(self.answer(value, since.mark)),
+                Ok(value) => {
+                    let answer = self.answer(value, since.mark);
+                    landing.answer(answer.clone(), Source::Origin);
+                    Ok(answer)
+                }
                 Err(error) => {
                     let behind = lease.as_ref();
                     let behind = behind.and_then(|it| remote.behind(&landing.key, since, it));
@@ -116,7 +120,7 @@ fn land_told<L: Load>(
     told: Told,
 ) {
     let is_kept = match told {
-        Told::Overtaken => return landing.pass_on(answer),
+        Told::Overtaken => return landing.pass_on(),
         Told::Kept(mark) => {
             answer.mark = mark;
             true
