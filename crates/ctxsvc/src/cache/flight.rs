@@ -10,6 +10,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use super::remote::Since;
+use crate::sync::spawn;
 use crate::{CancelGuard, Ctx};
 
 /// A load that is under way. It ends as a context does: once, and for all who wait.
@@ -68,7 +69,7 @@ pub(super) fn launch(future: impl Future<Output = ()> + Send + 'static) {
     // Nobody has to be woken: if it is to be polled again, that is done at once, by the task.
     let mut cx = Context::from_waker(Waker::noop());
     if future.as_mut().poll(&mut cx).is_pending() {
-        tokio::spawn(future);
+        spawn(future);
     }
 }
 

@@ -20,6 +20,8 @@ mod redis;
     allow(dead_code, reason = "no other level makes what is asked and told")
 )]
 mod remote;
+#[cfg(all(test, model_shuttle))]
+mod shuttle_tests;
 mod table;
 mod through;
 mod write;

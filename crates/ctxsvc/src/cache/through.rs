@@ -1,5 +1,7 @@
 //! Flights through a level that processes share.
 
+use tokio::task::yield_now;
+
 use super::loader::{AnswerOf, Landing, Outcome, RemoteOf, Shared};
 use super::remote::{Asked, Lease, Loaded, Since, Told};
 use super::{Load, Source};
@@ -76,6 +78,8 @@ impl<L: Load> Shared<L> {
             }
         }
         if !told.is_empty() {
+            // Those who were answered go on first, also where all share a thread.
+            yield_now().await;
             let told = remote.tell(told).await;
             let leased = leased.into_iter().zip(told);
             brought.extend(leased.map(|((it, since, brings), told)| (it, since, brings, told)));
