@@ -1,6 +1,6 @@
-//! The one place that knows of loom: the rest takes its locks and atomics from here.
+//! The one place that knows of loom and shuttle: the rest takes its locks and atomics from here.
 
-#[cfg(not(all(test, model)))]
+#[cfg(not(all(test, any(model, model_shuttle))))]
 pub(crate) use std::sync::{
     Mutex, MutexGuard,
     atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
@@ -12,11 +12,22 @@ pub(crate) use loom::sync::{
     atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
 };
 
+#[cfg(all(test, model_shuttle))]
+pub(crate) use shuttle::sync::{
+    Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering},
+};
+
 #[cfg(all(feature = "redis", not(all(test, model))))]
 pub(crate) use std::sync::atomic::AtomicU32;
 
 #[cfg(all(test, model))]
 pub(crate) use loom::sync::atomic::AtomicU32;
+
+#[cfg(all(test, model_shuttle))]
+pub(crate) use shuttle::future::spawn;
+#[cfg(not(all(test, model_shuttle)))]
+pub(crate) use tokio::spawn;
 
 use std::sync::PoisonError;
 

@@ -62,7 +62,7 @@ impl<'a> Runner<'a> {
             command.envs(variables.iter().map(|(name, value)| (name, value)));
             say(format_args!("xtask: {}", run::show(&command)));
             let mut counts = stream(&mut command, format, &mut watch)?;
-            if job.tier == Tier::Model {
+            if matches!(job.tier, Tier::Model | Tier::Shuttle) {
                 // What the filter left out is another tier's.
                 counts.skipped = 0;
             }
@@ -125,10 +125,10 @@ impl<'a> Runner<'a> {
                 command.args(["--all-features", "--no-fail-fast", "--doc"]);
                 vec![(command, Format::Libtest)]
             }
-            Tier::Model => job
+            Tier::Model | Tier::Shuttle => job
                 .packages
                 .iter()
-                .map(|package| self.model(package))
+                .map(|package| self.model(package, job.tier))
                 .collect(),
             Tier::Unit => {
                 let targets = unit_selection(&job.packages);
@@ -162,9 +162,14 @@ impl<'a> Runner<'a> {
         (command, self.format)
     }
 
-    /// Loom runs on the pure core: features bring dependencies that know nothing of it, but for those
-    /// that bring something to be looked at.
-    fn model(&self, package: &Package) -> (Command, Format) {
+    /// Models run on the pure core: features bring dependencies that know nothing of them, but for
+    /// those that bring something to be looked at.
+    fn model(&self, package: &Package, tier: Tier) -> (Command, Format) {
+        let (tests, flag) = if tier == Tier::Shuttle {
+            ("shuttle_tests", " --cfg model_shuttle")
+        } else {
+            ("loom_tests", " --cfg model")
+        };
         let mut command = self.test_command();
         command.args([
             "-p",
@@ -178,13 +183,13 @@ impl<'a> Runner<'a> {
                 command.args(["--features", feature]);
             }
         }
-        command.args(["--no-fail-fast", "loom_tests"]);
+        command.args(["--no-fail-fast", tests]);
         let mut flags = std::env::var_os("RUSTFLAGS").unwrap_or_default();
-        flags.push(" --cfg model");
+        flags.push(flag);
         // A folder of its own: other flags would have cargo build everything again each time.
         command
             .env("RUSTFLAGS", flags)
-            .env("CARGO_TARGET_DIR", self.workspace.target.join("model"));
+            .env("CARGO_TARGET_DIR", self.workspace.target.join(tier.name()));
         (command, self.format)
     }
 

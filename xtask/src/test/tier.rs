@@ -14,6 +14,8 @@ pub(crate) enum Tier {
     Postgres,
     /// Loom tests beside their types, built under `--cfg model`.
     Model,
+    /// Tests under shuttle beside their types, built under `--cfg model_shuttle`.
+    Shuttle,
     /// Tests that start, kill and pause servers of their own.
     Chaos,
     Browser,
@@ -22,13 +24,14 @@ pub(crate) enum Tier {
 
 impl Tier {
     /// In the order in which they run: what fails fast comes first.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Unit,
         Self::Doc,
         Self::Example,
         Self::Redis,
         Self::Postgres,
         Self::Model,
+        Self::Shuttle,
         Self::Chaos,
         Self::Browser,
         Self::Soak,
@@ -42,6 +45,7 @@ impl Tier {
             Self::Redis => "redis",
             Self::Postgres => "postgres",
             Self::Model => "model",
+            Self::Shuttle => "shuttle",
             Self::Chaos => "chaos",
             Self::Browser => "browser",
             Self::Soak => "soak",
@@ -56,7 +60,7 @@ impl Tier {
         match self {
             Self::Unit | Self::Doc | Self::Example | Self::Redis | Self::Postgres => true,
             Self::Model | Self::Chaos => is_ci,
-            Self::Browser | Self::Soak => false,
+            Self::Shuttle | Self::Browser | Self::Soak => false,
         }
     }
 
@@ -72,7 +76,7 @@ impl Tier {
     /// The name of its test targets.
     pub(crate) fn target(self) -> Option<&'static str> {
         match self {
-            Self::Unit | Self::Doc | Self::Example | Self::Model => None,
+            Self::Unit | Self::Doc | Self::Example | Self::Model | Self::Shuttle => None,
             _ => Some(self.name()),
         }
     }
@@ -85,7 +89,8 @@ impl Tier {
             }
             Self::Doc => package.lib.is_some() && any_source(package, has_doctest),
             Self::Example => !package.examples.is_empty(),
-            Self::Model => package.lib.is_some() && any_source(package, has_loom_tests),
+            Self::Model => package.lib.is_some() && any_source(package, has("loom_tests")),
+            Self::Shuttle => package.lib.is_some() && any_source(package, has("shuttle_tests")),
             _ => package
                 .tests
                 .iter()
@@ -135,9 +140,12 @@ fn any_source(package: &Package, has: impl Fn(&str) -> bool) -> bool {
         .any(|text| has(&text))
 }
 
-fn has_loom_tests(text: &str) -> bool {
-    text.lines()
-        .any(|line| line.trim_start().starts_with("mod loom_tests"))
+fn has(tests: &str) -> impl Fn(&str) -> bool {
+    let module = format!("mod {tests}");
+    move |text| {
+        text.lines()
+            .any(|line| line.trim_start().starts_with(&module))
+    }
 }
 
 /// A code block in a documentation comment, or a file with perhaps some.

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use tokio::time::Instant;
 
 use super::table::Joined;
-use super::{CacheError, Cached, Hit, Load, Seen, Source};
+use super::{CacheError, Cached, Hit, Load, Seen, Source, hit};
 use crate::Ctx;
 
 impl<L: Load> Cached<L> {
@@ -48,7 +48,7 @@ impl<L: Load> Cached<L> {
         for (key, stale, patience) in missing {
             let flight = match self.join(key, now) {
                 Joined::Known(answer) => {
-                    let answer = Ok(Hit::new(answer, Source::Memory));
+                    let answer = Ok(hit(&answer, Source::Memory));
                     let meter = &self.shared.meter;
                     meter.answered::<_, L::Error>(&answer, Source::Memory);
                     found.extend(answer.ok().flatten().map(|hit| (key.clone(), hit)));

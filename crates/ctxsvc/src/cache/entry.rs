@@ -6,26 +6,23 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::memory::Weighed;
+use super::CacheError;
 use super::remote::Mark;
-use super::{CacheError, Hit};
 
 /// Between a failure and the next attempt, at first: it doubles with each failure in a row.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// The last answer of a key and what has failed since. Both are shared, because an entry is copied
-/// for each who asks; and the answer with its times, so that who asks has one thing to look at.
+/// The last answer of a key and what has failed since.
 pub(super) struct Entry<V, E: Error + 'static> {
-    pub(super) answer: Option<Arc<Answer<V>>>,
+    pub(super) answer: Option<Answer<V>>,
+    /// Rarely there, and then shared: an entry is copied for each who asks.
     pub(super) trouble: Option<Arc<Trouble<E>>>,
-    /// Of the value.
-    weight: u64,
 }
 
 pub(super) struct Answer<V> {
     /// None says that there is no such value.
-    pub(super) value: Option<V>,
+    pub(super) value: Option<Arc<V>>,
     pub(super) fresh_until: Instant,
     pub(super) stale_until: Instant,
     /// That of the key when it was read.
@@ -40,24 +37,18 @@ pub(super) struct Trouble<E: Error + 'static> {
 }
 
 impl<V, E: Error + 'static> Entry<V, E> {
-    pub(super) fn known(answer: Answer<V>, weight: u64) -> Self {
-        Self {
-            answer: Some(Arc::new(answer)),
-            trouble: None,
-            weight,
-        }
+    pub(super) fn known(answer: Answer<V>) -> Self {
+        let (answer, trouble) = (Some(answer), None);
+        Self { answer, trouble }
     }
 
     /// The same answer as before, if it may still be given, and one failure more.
     pub(super) fn failed(before: Option<Self>, error: CacheError<E>, now: Instant) -> Self {
         let trouble = before.as_ref().and_then(|entry| entry.trouble.as_ref());
         let pause = trouble.map_or(FIRST_PAUSE, |it| (it.pause * 2).min(LONGEST_PAUSE));
-        let weight = before.as_ref().map_or(1, |entry| entry.weight);
         let answer = before.and_then(|entry| entry.answer);
-        let answer = answer.filter(|answer| answer.is_of_use(now));
         Self {
-            weight: answer.as_ref().map_or(1, |_| weight),
-            answer,
+            answer: answer.filter(|answer| answer.is_of_use(now)),
             trouble: Some(Arc::new(Trouble {
                 error,
                 retry_at: now + pause,
@@ -66,17 +57,17 @@ impl<V, E: Error + 'static> Entry<V, E> {
         }
     }
 
-    pub(super) fn fresh(&self, now: Instant) -> Option<&Arc<Answer<V>>> {
+    pub(super) fn fresh(&self, now: Instant) -> Option<&Answer<V>> {
         self.answer
             .as_ref()
             .filter(|answer| now < answer.fresh_until)
     }
 
     /// A value that may be given if there is no newer one to be had.
-    pub(super) fn stale(&self, now: Instant) -> Option<Hit<V>> {
+    pub(super) fn stale(&self, now: Instant) -> Option<Arc<V>> {
         let answer = self.answer.as_ref();
         let answer = answer.filter(|answer| answer.is_of_use(now));
-        answer.and_then(|answer| Hit::stale(Arc::clone(answer)))
+        answer.and_then(|answer| answer.value.clone())
     }
 
     /// What to answer instead of a load, because one has failed just now.
@@ -99,7 +90,6 @@ impl<V> Answer<V> {
     }
 
     /// Lets it stand in for a newer one for no longer than that after it was fresh.
-    #[cfg(feature = "redis")]
     pub(super) fn limit_stale(&mut self, stale_for: Duration) {
         self.stale_until = self.stale_until.min(self.fresh_until + stale_for);
     }
@@ -117,13 +107,15 @@ impl<V, E: Error + 'static> Clone for Entry<V, E> {
         Self {
             answer: self.answer.clone(),
             trouble: self.trouble.clone(),
-            ..*self
         }
     }
 }
 
-impl<V, E: Error + 'static> Weighed for Entry<V, E> {
-    fn weight(&self) -> u64 {
-        self.weight
+impl<V> Clone for Answer<V> {
+    fn clone(&self) -> Self {
+        Self {
+            value: self.value.clone(),
+            ..*self
+        }
     }
 }

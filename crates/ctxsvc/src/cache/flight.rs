@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::remote::Since;
+use crate::sync::spawn;
 
 /// A load that is under way. It ends once, and for all who wait.
 pub(super) struct Flight<T> {
@@ -70,7 +71,7 @@ pub(super) fn launch(future: impl Future<Output = ()> + Send + 'static) {
     // Nobody has to be woken: if it is to be polled again, that is done at once, by the task.
     let mut cx = Context::from_waker(Waker::noop());
     if future.as_mut().poll(&mut cx).is_pending() {
-        tokio::spawn(future);
+        spawn(future);
     }
 }
 

@@ -1,16 +1,12 @@
 //! What a cache answers with.
 
-use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::entry::Answer;
-
-/// A value, and where it is from. It derefs to the value, which is shared with the cache: a clone is
-/// another handle to it.
+/// A value, and where it is from. It derefs to the value.
+#[derive(Debug)]
 pub struct Hit<V> {
-    /// It has a value.
-    answer: Arc<Answer<V>>,
+    value: Arc<V>,
     source: Source,
     is_stale: bool,
 }
@@ -40,19 +36,22 @@ impl Source {
 }
 
 impl<V> Hit<V> {
-    /// None if the answer is that there is no value.
-    pub(super) fn new(answer: Arc<Answer<V>>, source: Source) -> Option<Self> {
+    pub(super) fn new(value: Arc<V>, source: Source) -> Self {
         let is_stale = false;
-        answer.value.is_some().then_some(Self {
-            answer,
+        Self {
+            value,
             source,
             is_stale,
-        })
+        }
     }
 
-    pub(super) fn stale(answer: Arc<Answer<V>>) -> Option<Self> {
-        let is_stale = true;
-        Self::new(answer, Source::Memory).map(|hit| Self { is_stale, ..hit })
+    pub(super) fn stale(value: Arc<V>) -> Self {
+        let (source, is_stale) = (Source::Memory, true);
+        Self {
+            value,
+            source,
+            is_stale,
+        }
     }
 
     /// Where it is from.
@@ -67,12 +66,18 @@ impl<V> Hit<V> {
     pub fn is_stale(&self) -> bool {
         self.is_stale
     }
+
+    /// The value itself, which is shared with the cache.
+    #[must_use]
+    pub fn into_inner(self) -> Arc<V> {
+        self.value
+    }
 }
 
 impl<V> Clone for Hit<V> {
     fn clone(&self) -> Self {
         Self {
-            answer: Arc::clone(&self.answer),
+            value: Arc::clone(&self.value),
             ..*self
         }
     }
@@ -82,17 +87,6 @@ impl<V> Deref for Hit<V> {
     type Target = V;
 
     fn deref(&self) -> &V {
-        let value = self.answer.value.as_ref();
-        value.expect("an answer without a value is no hit")
-    }
-}
-
-impl<V: fmt::Debug> fmt::Debug for Hit<V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hit")
-            .field("value", &**self)
-            .field("source", &self.source)
-            .field("is_stale", &self.is_stale)
-            .finish_non_exhaustive()
+        &self.value
     }
 }

@@ -14,6 +14,7 @@ use super::remote::{Mark, Remote};
 use super::running::Running;
 use super::table::Table;
 use super::{CacheError, Load, Source};
+use crate::sync::{AtomicBool, Ordering};
 use crate::{Ctx, Done};
 
 pub(super) type EntryOf<L> = Entry<<L as Load>::Value, <L as Load>::Error>;
@@ -35,11 +36,12 @@ pub(super) struct Shared<L: Load> {
     pub(super) meter: Meter,
 }
 
-/// A flight that lands in any case: if its task goes away without a result, then as abandoned.
+/// A flight that lands in any case: if its task goes away before it does, then as abandoned.
 pub(super) struct Landing<L: Load> {
     shared: Arc<Shared<L>>,
     pub(super) key: L::Key,
     pub(super) flight: Arc<FlightOf<L>>,
+    has_landed: AtomicBool,
 }
 
 impl<L: Load> Shared<L> {
@@ -135,6 +137,7 @@ impl<L: Load> Shared<L> {
     }
 
     pub(super) fn answer(&self, value: Option<L::Value>, mark: Mark) -> AnswerOf<L> {
+        let value = value.map(Arc::new);
         let (fresh_until, stale_until) = self.policy.lifetime(value.is_some(), Instant::now());
         Answer {
             value,
@@ -173,6 +176,7 @@ impl<L: Load> Shared<L> {
             shared: Arc::clone(self),
             key: key.clone(),
             flight: Arc::clone(flight),
+            has_landed: AtomicBool::new(false),
         }
     }
 }
@@ -188,45 +192,52 @@ impl<L: Load> Landing<L> {
         }
     }
 
+    /// Tells who waits before it lands: what is left to be done is not theirs to wait for.
+    pub(super) fn answer(&self, answer: AnswerOf<L>, source: Source) {
+        self.flight.end((Entry::known(answer), source));
+    }
+
     pub(super) fn land_known(&self, answer: AnswerOf<L>, source: Source) {
-        self.land(known::<L>(answer), source);
+        self.land(Entry::known(answer), source);
     }
 
     /// What it was `before`, if it may still be given, is for a process that knows nothing else.
     pub(super) fn land_failed(&self, error: CacheError<L::Error>, before: Option<AnswerOf<L>>) {
-        let remembered = self.shared.memory.peek(&self.key);
-        let before = remembered.or_else(|| before.map(known::<L>));
+        let known = self.shared.memory.peek(&self.key);
+        let before = known.or_else(|| before.map(Entry::known));
         let failed = Entry::failed(before, error, Instant::now());
         self.land(failed, Source::Origin);
     }
 
-    /// Tells who waits, and does not remember it.
-    pub(super) fn pass_on(&self, answer: AnswerOf<L>) {
-        self.shared.flights.land(&self.key, &self.flight, || ());
-        self.flight.end((known::<L>(answer), Source::Origin));
+    /// What those who waited were told is not remembered.
+    pub(super) fn pass_on(&self) {
+        self.leave(|| ());
     }
 
     fn land(&self, entry: EntryOf<L>, source: Source) {
-        let Shared {
-            memory, flights, ..
-        } = &*self.shared;
-        let remember = || memory.insert(&self.key, entry.clone());
-        let evicted = flights.land(&self.key, &self.flight, remember);
+        let memory = &self.shared.memory;
+        let value = entry.answer.as_ref().and_then(|it| it.value.as_ref());
+        let weight = value.map_or(1, |value| L::weight(value));
+        let evicted = self.leave(|| memory.insert(&self.key, entry.clone(), weight));
         self.flight.end((entry, source));
         drop(evicted);
     }
-}
 
-fn known<L: Load>(answer: AnswerOf<L>) -> EntryOf<L> {
-    let weight = answer.value.as_ref().map_or(1, |value| L::weight(value));
-    Entry::known(answer, weight)
+    /// From here on another one may start.
+    fn leave<R>(&self, remember: impl FnOnce() -> R) -> Option<R> {
+        let left = self.shared.flights.land(&self.key, &self.flight, remember);
+        // ORDERING: Relaxed. The task that has set it drops this, too.
+        self.has_landed.store(true, Ordering::Relaxed);
+        left
+    }
 }
 
 impl<L: Load> Drop for Landing<L> {
     fn drop(&mut self) {
-        if self.flight.outcome().is_none() {
+        if !*self.has_landed.get_mut() {
             let abandoned = Entry::failed(None, CacheError::Abandoned, Instant::now());
-            self.shared.flights.land(&self.key, &self.flight, || ());
+            self.leave(|| ());
+            // Unless those who wait were told before.
             self.flight.end((abandoned, Source::Origin));
         }
         self.shared.running.end();

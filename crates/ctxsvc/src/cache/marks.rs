@@ -25,8 +25,13 @@ impl Marks {
         }
     }
 
+    #[cfg(all(test, model))]
     pub(super) fn mark(&self, name: &[u8]) -> Mark {
-        let slot = self.slot(name);
+        self.mark_of(self.slot(name))
+    }
+
+    /// The mark of a slot as it is now.
+    pub(super) fn mark_of(&self, slot: u32) -> Mark {
         // ORDERING: Acquire, with the Release of `changed`: who sees that a key has changed reads
         // it as it is after that.
         let stamp = self.slots[slot as usize].load(Ordering::Acquire);
@@ -34,12 +39,12 @@ impl Marks {
     }
 
     pub(super) fn is_current(&self, mark: Mark) -> bool {
-        // ORDERING: as in `mark`.
+        // ORDERING: as in `mark_of`.
         self.slots[mark.slot as usize].load(Ordering::Acquire) == mark.stamp
     }
 
     pub(super) fn changed(&self, name: &[u8]) {
-        // ORDERING: Release, see `mark`.
+        // ORDERING: Release, see `mark_of`.
         self.slots[self.slot(name) as usize].fetch_add(1, Ordering::Release);
     }
 
@@ -47,12 +52,13 @@ impl Marks {
     #[cfg(feature = "redis")]
     pub(super) fn all_changed(&self) {
         for slot in &self.slots {
-            // ORDERING: Release, see `mark`.
+            // ORDERING: Release, see `mark_of`.
             slot.fetch_add(1, Ordering::Release);
         }
     }
 
-    fn slot(&self, name: &[u8]) -> u32 {
+    /// Where a name has its mark.
+    pub(super) fn slot(&self, name: &[u8]) -> u32 {
         let slot = self.hasher.hash_one(name) % SLOTS as u64;
         u32::try_from(slot).expect("it is below the number of slots")
     }

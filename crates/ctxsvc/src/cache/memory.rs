@@ -7,12 +7,13 @@ use quick_cache::{DefaultHashBuilder, Lifecycle, Weighter};
 
 pub(super) struct Memory<K, T> {
     /// None remembers nothing.
-    cache: Option<Cache<K, T, ByWeight>>,
+    cache: Option<Cache<K, Weighed<T>, ByWeight>>,
 }
 
-/// What takes up some of the capacity. It always weighs the same.
-pub(super) trait Weighed {
-    fn weight(&self) -> u64;
+#[derive(Clone)]
+pub(super) struct Weighed<T> {
+    entry: T,
+    weight: u64,
 }
 
 #[derive(Clone)]
@@ -20,11 +21,11 @@ struct ByWeight;
 
 /// What has to be dropped once no lock is held: a value's `Drop` is foreign code.
 pub(super) type Evicted<K, T> = (
-    Option<(K, T)>,
-    <DefaultLifecycle<K, T> as Lifecycle<K, T>>::RequestState,
+    Option<(K, Weighed<T>)>,
+    <DefaultLifecycle<K, Weighed<T>> as Lifecycle<K, Weighed<T>>>::RequestState,
 );
 
-impl<K: Eq + Hash + Clone, T: Clone + Weighed> Memory<K, T> {
+impl<K: Eq + Hash + Clone, T: Clone> Memory<K, T> {
     pub(super) fn new(capacity: u64) -> Self {
         // An estimate of how many there will be, from which the shards are made.
         let items = usize::try_from(capacity.clamp(1, 1 << 20)).expect("it is small");
@@ -36,21 +37,21 @@ impl<K: Eq + Hash + Clone, T: Clone + Weighed> Memory<K, T> {
     }
 
     pub(super) fn get(&self, key: &K) -> Option<T> {
-        self.cache.as_ref()?.get(key)
+        Some(self.cache.as_ref()?.get(key)?.entry)
     }
 
     /// As `get`, without being an argument for keeping it.
     pub(super) fn peek(&self, key: &K) -> Option<T> {
-        self.cache.as_ref()?.peek(key)
+        Some(self.cache.as_ref()?.peek(key)?.entry)
     }
 
     /// What weighs more than there is room for is not kept.
-    pub(super) fn insert(&self, key: &K, entry: T) -> Evicted<K, T> {
+    pub(super) fn insert(&self, key: &K, entry: T, weight: u64) -> Evicted<K, T> {
         let Some(cache) = &self.cache else {
             return Default::default();
         };
         let (before, mut evicted) = (cache.remove(key), Default::default());
-        cache.insert_with_lifecycle(key.clone(), entry, &mut evicted);
+        cache.insert_with_lifecycle(key.clone(), Weighed { entry, weight }, &mut evicted);
         (before, evicted)
     }
 
@@ -64,9 +65,9 @@ impl<K: Eq + Hash + Clone, T: Clone + Weighed> Memory<K, T> {
     }
 }
 
-impl<K, T: Weighed> Weighter<K, T> for ByWeight {
-    fn weight(&self, _key: &K, entry: &T) -> u64 {
+impl<K, T> Weighter<K, Weighed<T>> for ByWeight {
+    fn weight(&self, _key: &K, weighed: &Weighed<T>) -> u64 {
         // What weighs nothing would never be evicted.
-        entry.weight().max(1)
+        weighed.weight.max(1)
     }
 }

@@ -21,6 +21,8 @@ mod redis;
 )]
 mod remote;
 mod running;
+#[cfg(all(test, model_shuttle))]
+mod shuttle_tests;
 mod table;
 mod through;
 mod write;
@@ -92,7 +94,7 @@ pub struct Cached<L: Load> {
 enum Seen<V, E: std::error::Error + 'static> {
     Answer(Result<Option<Hit<V>>, CacheError<E>>),
     /// It has to be loaded. There may be a value that can stand in, after so long.
-    Missing(Option<Hit<V>>, Duration),
+    Missing(Option<Arc<V>>, Duration),
 }
 
 type Answered<L> = Result<Option<Hit<<L as Load>::Value>>, CacheError<<L as Load>::Error>>;
@@ -140,7 +142,7 @@ impl<L: Load> Cached<L> {
         };
         ctx.check()?;
         let answer = match self.join(key, now) {
-            Joined::Known(answer) => Ok(Hit::new(answer, Source::Memory)),
+            Joined::Known(answer) => Ok(hit(&answer, Source::Memory)),
             Joined::Theirs(flight) => self.wait(ctx, &flight, stale, patience).await,
             Joined::Ours(flight) => {
                 self.shared.load(ctx, key, &flight);
@@ -186,11 +188,11 @@ impl<L: Load> Cached<L> {
         let is_current = fresh.is_some_and(|answer| self.shared.is_current(answer.mark));
         if is_current {
             // Moved out: each count of a value that many read is a cache line from elsewhere.
-            let answer = entry.answer;
-            return Seen::Answer(Ok(answer.and_then(|it| Hit::new(it, Source::Memory))));
+            let value = entry.answer.and_then(|answer| answer.value);
+            return Seen::Answer(Ok(value.map(|value| Hit::new(value, Source::Memory))));
         }
         match (entry.stale(now), entry.held_back(now)) {
-            (Some(stale), Some(_)) => Seen::Answer(Ok(Some(stale))),
+            (Some(value), Some(_)) => Seen::Answer(Ok(Some(Hit::stale(value)))),
             (None, Some(error)) => Seen::Answer(Err(error.clone())),
             // Its time is not over, but another process has told of a newer one: that is waited for.
             (stale, None) if fresh.is_some() => Seen::Missing(stale, FOR_EVER),
@@ -198,7 +200,7 @@ impl<L: Load> Cached<L> {
         }
     }
 
-    fn join(&self, key: &L::Key, now: Instant) -> Joined<FlightOf<L>, Arc<Answer<L::Value>>> {
+    fn join(&self, key: &L::Key, now: Instant) -> Joined<FlightOf<L>, Answer<L::Value>> {
         let known = || {
             let entry = self.shared.memory.peek(key)?;
             let fresh = entry.fresh(Instant::now());
@@ -214,7 +216,7 @@ impl<L: Load> Cached<L> {
         &self,
         ctx: &Ctx,
         flight: &FlightOf<L>,
-        stale: Option<Hit<L::Value>>,
+        stale: Option<Arc<L::Value>>,
         patience: Duration,
     ) -> Answered<L> {
         if let Some(outcome) = flight.outcome() {
@@ -230,22 +232,32 @@ impl<L: Load> Cached<L> {
                 return landed::<L>(outcome, Some(stale));
             }
         }
-        Ok(Some(stale))
+        Ok(Some(Hit::stale(stale)))
     }
 }
 
 /// What a flight has brought, or what stands in for it.
 fn landed<L: Load>(
     (entry, source): &(EntryOf<L>, Source),
-    stale: Option<Hit<L::Value>>,
+    stale: Option<Arc<L::Value>>,
 ) -> Answered<L> {
     let Some(trouble) = &entry.trouble else {
-        let answer = entry.answer.clone();
-        return Ok(answer.and_then(|answer| Hit::new(answer, *source)));
+        return Ok(entry
+            .answer
+            .as_ref()
+            .and_then(|answer| hit(answer, *source)));
     };
     // One that this process has had, or one that was left in the level behind it.
     let stale = stale.or_else(|| entry.stale(Instant::now()));
-    stale.map_or_else(|| Err(trouble.error.clone()), |stale| Ok(Some(stale)))
+    stale.map_or_else(
+        || Err(trouble.error.clone()),
+        |stale| Ok(Some(Hit::stale(stale))),
+    )
+}
+
+fn hit<V>(answer: &Answer<V>, source: Source) -> Option<Hit<V>> {
+    let value = answer.value.as_ref()?;
+    Some(Hit::new(Arc::clone(value), source))
 }
 
 impl<L: Load> Clone for Cached<L> {

@@ -108,7 +108,7 @@ impl Clock {
 pub(super) struct Loaded<'a, K, V> {
     pub(super) key: &'a K,
     pub(super) lease: Lease,
-    pub(super) answer: Option<&'a Answer<V>>,
+    pub(super) answer: Option<Answer<V>>,
 }
 
 /// What has become of what was told.

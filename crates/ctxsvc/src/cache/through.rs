@@ -1,5 +1,7 @@
 //! Flights through a level that processes share.
 
+use tokio::task::yield_now;
+
 use super::loader::{AnswerOf, Landing, Outcome, RemoteOf, Shared};
 use super::remote::{Asked, Lease, Loaded, Since, Told};
 use super::{Load, Source};
@@ -43,9 +45,9 @@ impl<L: Load> Shared<L> {
             .await;
     }
 
-    /// Tells what was loaded, and lands.
+    /// Answers those who wait, tells what was loaded, and lands.
     async fn bring(&self, remote: &RemoteOf<L>, loaded: Vec<(Loading<'_, L>, Origin<L>)>) {
-        let (mut brought, mut leased, mut rights) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut brought, mut leased, mut told) = (Vec::new(), Vec::new(), Vec::new());
         for (loading, loaded) in loaded {
             let Loading {
                 landing,
@@ -53,7 +55,11 @@ impl<L: Load> Shared<L> {
                 lease,
             } = loading;
             let brings = match loaded {
-                Ok(value) => Ok(self.answer(value, since.mark)),
+                Ok(value) => {
+                    let answer = self.answer(value, since.mark);
+                    landing.answer(answer.clone(), Source::Origin);
+                    Ok(answer)
+                }
                 Err(error) => {
                     let behind = lease.as_ref();
                     let behind = behind.and_then(|it| remote.behind(&landing.key, since, it));
@@ -61,20 +67,20 @@ impl<L: Load> Shared<L> {
                 }
             };
             if let Some(lease) = lease {
-                rights.push(lease);
+                told.push(Loaded {
+                    key: &landing.key,
+                    lease,
+                    answer: brings.as_ref().ok().cloned(),
+                });
                 leased.push((landing, since, brings));
             } else {
                 brought.push((landing, since, brings, Told::Unknown));
             }
         }
-        if !leased.is_empty() {
-            let loaded = leased.iter().zip(rights);
-            let loaded = loaded.map(|((landing, _, brings), lease)| Loaded {
-                key: &landing.key,
-                lease,
-                answer: brings.as_ref().ok(),
-            });
-            let told = remote.tell(loaded.collect()).await;
+        if !told.is_empty() {
+            // Those who were answered go on first, also where all share a thread.
+            yield_now().await;
+            let told = remote.tell(told).await;
             let leased = leased.into_iter().zip(told);
             brought.extend(leased.map(|((it, since, brings), told)| (it, since, brings, told)));
         }
@@ -118,7 +124,7 @@ fn land_told<L: Load>(
     told: Told,
 ) {
     let is_kept = match told {
-        Told::Overtaken => return landing.pass_on(answer),
+        Told::Overtaken => return landing.pass_on(),
         Told::Kept(mark) => {
             answer.mark = mark;
             true

@@ -37,6 +37,13 @@ async fn source(texts: &Cached<Texts>, bytes: u32) -> Source {
     found.expect("it exists").source()
 }
 
+/// As `source`, and waits until Redis was told.
+async fn told(texts: &Cached<Texts>, bytes: u32) -> Source {
+    let source = source(texts, bytes).await;
+    assert_eq!(texts.close(PATIENCE).await.left, 0);
+    source
+}
+
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn what_would_take_longer_than_the_budget_on_its_way_is_not_asked_for() {
@@ -47,13 +54,13 @@ async fn what_would_take_longer_than_the_budget_on_its_way_is_not_asked_for() {
         texts(&server.url(), PATIENCE),
         texts(&through(&proxy), BUDGET),
     );
-    assert_eq!(source(&generous, LONG).await, Source::Origin);
-    assert_eq!(source(&generous, LONG).await, Source::Redis);
-    assert_eq!(source(&strict, 1).await, Source::Origin);
+    assert_eq!(told(&generous, LONG).await, Source::Origin);
+    assert_eq!(told(&generous, LONG).await, Source::Redis);
+    assert_eq!(told(&strict, 1).await, Source::Origin);
     proxy.set(Link::Throttle(BYTES_PER_SECOND));
     for _ in 0..3 {
-        assert_eq!(source(&strict, LONG).await, Source::Origin);
-        assert_eq!(source(&strict, 1).await, Source::Redis, "{strict:?}");
+        assert_eq!(told(&strict, LONG).await, Source::Origin);
+        assert_eq!(told(&strict, 1).await, Source::Redis, "{strict:?}");
     }
     let shown = format!("{strict:?}");
     assert!(shown.contains("unwritable: 3, unanswered: 0"), "{shown}");
@@ -71,8 +78,9 @@ async fn several_values_that_take_longer_than_the_budget_cost_those_who_wait_for
     );
     let (long, ctx): (Vec<_>, _) = ((LONG..LONG + 10).collect(), Ctx::root());
     filled.get_many(&ctx, &long).await.expect("loaded");
+    filled.close(PATIENCE).await;
     for key in 1..=20 {
-        source(&filled, key).await;
+        told(&filled, key).await;
     }
     assert_eq!(source(&process, 1).await, Source::Redis);
     proxy.set(Link::Throttle(BYTES_PER_SECOND));

@@ -47,6 +47,7 @@ async fn several_keys_are_found_in_redis_and_the_rest_is_one_load() {
     let (one, two) = (cached(&keys, &repository), cached(&keys, &repository));
     let ctx = Ctx::root();
     one.get_many(&ctx, &[1, 2, 7]).await.expect("loaded");
+    one.close(PATIENCE).await;
     assert_eq!(repository.loads(), 1);
     let found = two.get_many(&ctx, &[1, 2, 3, 4, 7]).await.expect("loaded");
     assert_eq!(repository.loads(), 2);
@@ -56,6 +57,7 @@ async fn several_keys_are_found_in_redis_and_the_rest_is_one_load() {
     assert_eq!(source(7), None, "that it does not exist is known");
     let all: Vec<_> = (20..120).collect();
     two.get_many(&ctx, &all).await.expect("loaded");
+    two.close(PATIENCE).await;
     let found = one.get_many(&ctx, &all).await.expect("found");
     assert!(found.values().all(|hit| hit.source() == Source::Redis));
     assert_eq!(repository.loads(), 3);

@@ -39,8 +39,10 @@ fn cached(keys: &Keys, repository: &Repository) -> Cached<Repository> {
     builder(keys, repository).build()
 }
 
+/// Asks, and waits until Redis was told what was loaded.
 async fn get(users: &Cached<Repository>, key: u32) -> Hit<u64> {
     let found = users.get(&Ctx::root(), &key).await;
+    assert_eq!(users.close(PATIENCE).await.left, 0);
     found.expect("it is loaded").expect("it exists")
 }
 

@@ -27,6 +27,9 @@ pub(crate) fn facts() -> Vec<Fact> {
     let silent = Link::Blackhole;
     let slow = Link::Delay(Duration::from_millis(300));
     vec![
+        Fact::new("median ms until 100 keys are there that are in neither")
+            .of("ctxsvc", ours_cold)
+            .of("one MGET and one query", by_hand_cold),
         Fact::new("slowest of 1 000 misses after Redis has fallen silent, ms")
             .of("ctxsvc", move || troubled::<Ours>(silent).0)
             .of("get, load, set", move || troubled::<Seed>(silent).0),
@@ -186,8 +189,39 @@ fn by_hand(keys: impl Fn() -> Vec<i64> + 'static, is_warm: bool) -> impl Operati
     })
 }
 
+/// How long a caller waits. What is told to Redis after that is waited for in between.
+fn ours_cold() -> f64 {
+    let (stand, ctx) = (Stand::new(), Ctx::root());
+    let users = stand.block_on(async { users(&stand, 0) });
+    median_ms(|| {
+        stand.block_on(async {
+            let keys = next_hundred();
+            let began = Instant::now();
+            let found = users.get_many(&ctx, &keys).await.expect("found");
+            let took = began.elapsed();
+            assert_eq!((found.len(), users.close(HOUR).await.left), (100, 0));
+            took
+        })
+    })
+}
+
+fn by_hand_cold() -> f64 {
+    let mut operation = by_hand(next_hundred, false);
+    median_ms(|| {
+        let began = Instant::now();
+        operation.run(1);
+        began.elapsed()
+    })
+}
+
+fn median_ms(mut timed: impl FnMut() -> Duration) -> f64 {
+    let mut took: Vec<_> = (0..1_000).map(|_| timed().as_secs_f64() * 1e3).collect();
+    took.sort_by(f64::total_cmp);
+    (took[took.len() / 2] * 1e3).round() / 1e3
+}
+
 fn cold() -> Row {
-    Row::new("100 keys that are neither in memory nor in Redis")
+    Row::new("100 keys that are neither in memory nor in Redis, one batch after the other")
         .ours("ctxsvc", |_| ours(next_hundred))
         .peer("one MGET and one query", |_| by_hand(next_hundred, false))
 }

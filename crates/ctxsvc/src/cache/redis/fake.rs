@@ -153,8 +153,8 @@ impl Server {
         State::Ours(old)
     }
 
-    fn fill(&self, token: u128, fill: &Fill) -> bool {
-        let stored = self.get(&fill.name);
+    fn fill(&self, token: u128, fill: &Fill<'_>) -> bool {
+        let stored = self.get(fill.name);
         let held = [&[2], &token.to_be_bytes()[..]].concat();
         if !stored.starts_with(&held) {
             return false;
@@ -163,11 +163,11 @@ impl Server {
         let is_held = self.now_ms() < u64::from_be_bytes(until);
         let old = stored[25..].to_vec();
         if is_held && !fill.value.is_empty() {
-            self.set(&fill.name, fill.value.clone(), fill.kept);
+            self.set(fill.name, fill.value.clone(), fill.kept);
         } else if old.is_empty() {
-            let _ = self.remove(&fill.name);
+            let _ = self.remove(fill.name);
         } else {
-            self.set(&fill.name, old, Duration::from_secs(60));
+            self.set(fill.name, old, Duration::from_secs(60));
         }
         is_held
     }
@@ -222,7 +222,7 @@ fn clock(server: &Server) -> Clock {
 }
 
 impl Wire for Process {
-    async fn acquire(&self, names: &[Vec<u8>], right: Right) -> Result<(Clock, Vec<State>), Away> {
+    async fn acquire(&self, names: &[&[u8]], right: Right) -> Result<(Clock, Vec<State>), Away> {
         self.served(|server| {
             let states = names.iter().map(|name| server.acquire(name, right));
             (clock(server), states.collect())
@@ -230,7 +230,7 @@ impl Wire for Process {
         .await
     }
 
-    async fn read(&self, names: &[Vec<u8>]) -> Result<(Clock, Bytes), Away> {
+    async fn read(&self, names: &[&[u8]]) -> Result<(Clock, Bytes), Away> {
         self.served(|server| {
             server.was_read.store(true, Ordering::SeqCst);
             let stored = names.iter().map(|name| Some(server.get(name)));
@@ -239,12 +239,12 @@ impl Wire for Process {
         .await
     }
 
-    async fn fill(&self, token: u128, fills: &[Fill]) -> Result<Vec<bool>, Away> {
+    async fn fill(&self, token: u128, fills: &[Fill<'_>]) -> Result<Vec<bool>, Away> {
         self.served(|server| fills.iter().map(|fill| server.fill(token, fill)).collect())
             .await
     }
 
-    async fn tokens(&self, names: &[Vec<u8>]) -> Result<Vec<Option<u128>>, Away> {
+    async fn tokens(&self, names: &[&[u8]]) -> Result<Vec<Option<u128>>, Away> {
         self.served(|server| {
             let tokens = names.iter().map(|name| {
                 let stored = server.get(name);

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::Codec;
 use super::counts::Counts;
 use super::name::{self, Names};
+use super::named::Named;
 use super::repairs::Repairs;
 use super::terms::Terms;
 use super::tokens::Tokens;
@@ -27,7 +28,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 pub(super) struct Level<K, V, C, W> {
     pub(super) wire: Arc<W>,
     pub(super) marks: Arc<Marks>,
-    pub(super) names: Names,
+    names: Names,
     pub(super) values: Values<C>,
     terms: Terms,
     pub(super) repairs: Arc<Repairs>,
@@ -65,23 +66,22 @@ where
     }
 
     async fn value_or_right(&self, key: &K) -> Asked<V> {
-        let text = name::text(key);
-        let names = [self.names.name(&text)];
+        let key = self.named(key);
         let mut right = self.right();
         let give_up = Instant::now() + self.terms.lease_wait;
         let mut pause = FIRST_PAUSE;
         self.wire.listen();
         loop {
-            let since = self.since(&text);
-            if self.repairs.is_outdated(&text, &self.wire) {
+            let since = self.since(&key);
+            if self.repairs.is_outdated(&key.text, &self.wire) {
                 return Asked::Load(since, None);
             }
-            let Some((clock, mut states)) = self.acquire(&names, right).await else {
+            let Some((clock, mut states)) = self.acquire(&[&key.name], right).await else {
                 return Asked::Load(since, None);
             };
             match states.pop() {
                 Some(State::Fresh(bytes)) => {
-                    match self.values.read(&text, &bytes, clock, since.mark) {
+                    match self.values.read(&key.text, &bytes, clock, since.mark) {
                         Some(answer) => return self.found(since, answer),
                         None if right.unreadable => return Asked::Load(since, None),
                         None => right.unreadable = true,
@@ -93,14 +93,14 @@ where
                     sleep(jittered(pause).min(left)).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
-                other => return self.loading(&text, clock, right, other).await,
+                other => return self.loading(&key, clock, right, other).await,
             }
         }
     }
 
     pub(super) async fn acquire(
         &self,
-        names: &[Vec<u8>],
+        names: &[&[u8]],
         right: Right,
     ) -> Option<(Clock, Vec<State>)> {
         match self.wire.acquire(names, right).await {
@@ -126,13 +126,13 @@ where
     /// repository is read after that, so that its mark may be a later one.
     async fn loading(
         &self,
-        text: &[u8],
+        key: &Named,
         clock: Clock,
         right: Right,
         state: Option<State>,
     ) -> Asked<V> {
         self.heard(clock.asked).await;
-        self.missing(self.since(text), clock, right, state)
+        self.missing(self.since(key), clock, right, state)
     }
 
     pub(super) fn missing(
@@ -160,14 +160,14 @@ where
         let Some(token) = loaded.first().map(|loaded| loaded.lease.token) else {
             return told;
         };
-        let texts: Vec<_> = loaded.iter().map(|loaded| name::text(loaded.key)).collect();
-        let fills = loaded.iter().zip(&texts);
-        let fills: Vec<_> = fills.map(|(it, text)| self.to_fill(it, text)).collect();
+        let keys: Vec<_> = loaded.iter().map(|it| self.named(it.key)).collect();
+        let fills = loaded.iter().zip(&keys);
+        let fills: Vec<_> = fills.map(|(it, key)| self.to_fill(it, key)).collect();
         let began = Instant::now();
         let Ok(held) = self.wire.fill(token, &fills).await else {
             self.counts.unanswered();
             for fill in fills {
-                self.repairs.unused(&fill.name, token, &self.wire);
+                self.repairs.unused(fill.name, token, &self.wire);
             }
             return told;
         };
@@ -183,8 +183,9 @@ where
         if kept.is_empty() || !self.heard(began).await {
             return told;
         }
-        let marks: Vec<_> = kept.iter().map(|at| self.since(&texts[*at]).mark).collect();
-        let names: Vec<_> = kept.iter().map(|at| fills[*at].name.clone()).collect();
+        let marks = kept.iter().map(|at| keys[*at].mark(&self.marks));
+        let marks: Vec<_> = marks.collect();
+        let names: Vec<_> = kept.iter().map(|at| fills[*at].name).collect();
         let tokens = timeout_at(began + self.terms.budget, self.wire.tokens(&names)).await;
         if let Ok(Ok(tokens)) = tokens {
             for ((at, mark), found) in kept.into_iter().zip(marks).zip(tokens) {
@@ -202,16 +203,15 @@ where
         heard.unwrap_or(false)
     }
 
-    fn to_fill(&self, loaded: &Loaded<'_, K, V>, text: &[u8]) -> Fill {
-        let name = self.names.name(text);
-        let answer = loaded.answer;
+    fn to_fill<'a>(&self, loaded: &Loaded<'_, K, V>, key: &'a Named) -> Fill<'a> {
+        let answer = loaded.answer.as_ref();
         let kept = answer.map(|it| it.stale_until.saturating_duration_since(Instant::now()));
         // Redis counts in milliseconds.
         let kept = kept.filter(|kept| kept.as_millis() > 0).unwrap_or_default();
         let value = answer.filter(|_| !kept.is_zero());
-        let value = value.and_then(|answer| self.values.write(text, answer, &loaded.lease));
+        let value = value.and_then(|answer| self.values.write(&key.text, answer, &loaded.lease));
         Fill {
-            name,
+            name: &key.name,
             value: value.unwrap_or_default(),
             kept,
         }
@@ -230,11 +230,13 @@ where
         removed.is_ok()
     }
 
-    pub(super) fn since(&self, text: &[u8]) -> Since {
-        let name = self.names.name(text);
-        let part = self.names.key_part(&name).unwrap_or_default();
+    pub(super) fn named(&self, key: &K) -> Named {
+        Named::new(key, &self.names, &self.marks)
+    }
+
+    pub(super) fn since(&self, key: &Named) -> Since {
         Since {
-            mark: self.marks.mark(part),
+            mark: key.mark(&self.marks),
             at: Instant::now(),
         }
     }

@@ -9,6 +9,7 @@ mod level;
 mod line;
 mod link;
 mod name;
+mod named;
 mod repairs;
 mod script;
 mod server;

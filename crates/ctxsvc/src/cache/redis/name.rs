@@ -1,6 +1,7 @@
 //! The names of keys in Redis.
 
 use std::fmt::Write;
+use std::io;
 
 /// A longer name is one by the hash of its key. The value has the key itself, so that no two keys
 /// are taken for each other.
@@ -52,8 +53,10 @@ impl Names {
     }
 
     fn of_schema(&self, schema: u32, key: &[u8]) -> Vec<u8> {
-        let mut name = self.start.clone();
-        name.extend(format!("{schema}:").bytes());
+        let mut name = Vec::with_capacity(self.start.len() + 16 + key.len());
+        name.extend(&self.start);
+        // Writing to a vector does not fail.
+        let _ = io::Write::write_fmt(&mut name, format_args!("{schema}:"));
         let begin = name.len();
         escape(&mut name, key, b"");
         if name.len() > NAME_MAX {

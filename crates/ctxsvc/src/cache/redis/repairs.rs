@@ -187,7 +187,7 @@ impl Repairs {
         }
         for (name, token) in rights {
             let fill = Fill {
-                name,
+                name: &name,
                 value: Vec::new(),
                 kept: Duration::ZERO,
             };

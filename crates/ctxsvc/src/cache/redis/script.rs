@@ -10,7 +10,7 @@ pub(crate) struct Script {
 }
 
 pub(crate) static ACQUIRE: Script = Script {
-    sha: "397b2f2231b84d88dec66f8476945e8debe3d67c",
+    sha: "2ad7997ce60899cebc0198be0bcb04b38bda864e",
     source: include_str!("lua/acquire.lua"),
 };
 

@@ -54,8 +54,8 @@ impl Server {
 }
 
 impl Wire for Server {
-    async fn acquire(&self, names: &[Vec<u8>], right: Right) -> Result<(Clock, Vec<State>), Away> {
-        let mut call = Call::new(&ACQUIRE, names.iter().map(Vec::as_slice));
+    async fn acquire(&self, names: &[&[u8]], right: Right) -> Result<(Clock, Vec<State>), Away> {
+        let mut call = Call::new(&ACQUIRE, names.iter().copied());
         call.by_sha.arg(&right.token.to_be_bytes()[..]);
         call.by_sha.arg(ms(right.lasts));
         call.by_sha.arg(u8::from(right.unreadable));
@@ -74,7 +74,7 @@ impl Wire for Server {
         Ok((clock, states))
     }
 
-    async fn read(&self, names: &[Vec<u8>]) -> Result<(Clock, Bytes), Away> {
+    async fn read(&self, names: &[&[u8]]) -> Result<(Clock, Bytes), Away> {
         let mut both = redis::pipe();
         both.cmd("TIME").cmd("MGET").arg(names);
         let asked = Instant::now();
@@ -98,8 +98,8 @@ impl Wire for Server {
         Ok((clock, stored.collect()))
     }
 
-    async fn fill(&self, token: u128, fills: &[Fill]) -> Result<Vec<bool>, Away> {
-        let mut call = Call::new(&FILL, fills.iter().map(|fill| &fill.name[..]));
+    async fn fill(&self, token: u128, fills: &[Fill<'_>]) -> Result<Vec<bool>, Away> {
+        let mut call = Call::new(&FILL, fills.iter().map(|fill| fill.name));
         call.by_sha.arg(&token.to_be_bytes()[..]);
         for fill in fills {
             call.by_sha.arg(&fill.value[..]).arg(ms(fill.kept));
@@ -112,7 +112,7 @@ impl Wire for Server {
         Ok(held.collect())
     }
 
-    async fn tokens(&self, names: &[Vec<u8>]) -> Result<Vec<Option<u128>>, Away> {
+    async fn tokens(&self, names: &[&[u8]]) -> Result<Vec<Option<u128>>, Away> {
         let mut all = redis::pipe();
         for name in names {
             let range = super::format::TOKEN;

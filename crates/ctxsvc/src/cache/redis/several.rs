@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::Codec;
 use super::level::Level;
-use super::name;
+use super::named::Named;
 use super::wire::{Right, State, Wire};
 use crate::cache::remote::Asked;
 
@@ -17,16 +17,13 @@ where
 {
     /// What is there is read first, by a plain command. Only for the rest is the right taken.
     pub(super) async fn values_or_rights(&self, keys: &[K]) -> Vec<Asked<V>> {
-        let texts: Vec<_> = keys.iter().map(name::text).collect();
-        let sinces: Vec<_> = texts.iter().map(|text| self.since(text)).collect();
+        let keys: Vec<_> = keys.iter().map(|key| self.named(key)).collect();
+        let sinces: Vec<_> = keys.iter().map(|key| self.since(key)).collect();
         self.wire.listen();
         let mut asked: Vec<_> = sinces.iter().map(|it| Asked::Load(*it, None)).collect();
-        let is_askable = |at: &usize| !self.repairs.is_outdated(&texts[*at], &self.wire);
+        let is_askable = |at: &usize| !self.repairs.is_outdated(&keys[*at].text, &self.wire);
         let askable: Vec<_> = (0..keys.len()).filter(is_askable).collect();
-        let names: Vec<_> = askable
-            .iter()
-            .map(|at| self.names.name(&texts[*at]))
-            .collect();
+        let names: Vec<_> = askable.iter().map(|at| &keys[*at].name[..]).collect();
         let Ok((clock, stored)) = self.wire.read(&names).await else {
             self.counts.unanswered();
             return asked;
@@ -37,7 +34,8 @@ where
             if !self.values.is_fresh(&bytes, clock) {
                 missing.push(at);
             } else if let Some(answer) =
-                self.values.read(&texts[at], &bytes, clock, sinces[at].mark)
+                self.values
+                    .read(&keys[at].text, &bytes, clock, sinces[at].mark)
             {
                 asked[at] = self.found(sinces[at], answer);
             } else {
@@ -51,8 +49,8 @@ where
                 unreadable,
                 ..right
             };
-            let texts: Vec<_> = places.iter().map(|at| &texts[*at][..]).collect();
-            let taken = self.values_or_taken(&texts, right).await;
+            let keys: Vec<_> = places.iter().map(|at| &keys[*at]).collect();
+            let taken = self.values_or_taken(&keys, right).await;
             for (at, taken) in places.into_iter().zip(taken) {
                 asked[at] = taken;
             }
@@ -61,26 +59,26 @@ where
     }
 
     /// Another process may have been faster.
-    async fn values_or_taken(&self, texts: &[&[u8]], right: Right) -> Vec<Asked<V>> {
-        let sinces: Vec<_> = texts.iter().map(|text| self.since(text)).collect();
+    async fn values_or_taken(&self, keys: &[&Named], right: Right) -> Vec<Asked<V>> {
+        let sinces: Vec<_> = keys.iter().map(|key| self.since(key)).collect();
         let unasked = || sinces.iter().map(|it| Asked::Load(*it, None)).collect();
-        if texts.is_empty() {
+        if keys.is_empty() {
             return Vec::new();
         }
-        let names: Vec<_> = texts.iter().map(|text| self.names.name(text)).collect();
+        let names: Vec<_> = keys.iter().map(|key| &key.name[..]).collect();
         let Some((clock, states)) = self.acquire(&names, right).await else {
             return unasked();
         };
         self.heard(clock.asked).await;
-        let each = states.into_iter().zip(texts.iter().zip(&sinces));
-        let asked = each.map(|(state, (text, since))| {
+        let each = states.into_iter().zip(keys.iter().zip(&sinces));
+        let asked = each.map(|(state, (key, since))| {
             let found = match &state {
-                State::Fresh(bytes) => self.values.read(text, bytes, clock, since.mark),
+                State::Fresh(bytes) => self.values.read(&key.text, bytes, clock, since.mark),
                 _ => None,
             };
             match found {
                 Some(answer) => self.found(*since, answer),
-                None => self.missing(self.since(text), clock, right, Some(state)),
+                None => self.missing(self.since(key), clock, right, Some(state)),
             }
         });
         asked.collect()

@@ -697,6 +697,7 @@ async fn who_was_overtaken_does_not_remember_what_it_has_loaded() {
         rows.write(1);
         assert!(server.remove(b"test:rows:v3:1"), "the right to load");
     });
+    node.settled().await;
     assert_eq!((*old, *node.get(1).await), (1, 2));
 }
 
@@ -730,6 +731,35 @@ async fn rights_that_nobody_heard_of_are_given_back() {
         two.get(key).await;
         assert!(started.elapsed() < ms(50), "{key}: {:?}", started.elapsed());
     }
+}
+
+#[test]
+fn what_was_still_to_be_told_when_its_runtime_ended_is_loaded_again_in_time() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let builder = builder.enable_time().start_paused(true);
+        builder.build().expect("a runtime")
+    };
+    let rows = Rows::default();
+    rows.write(1);
+    let first = runtime();
+    let node = first.block_on(async {
+        let node = node(&Server::new(), &rows);
+        rows.take(ms(10));
+        let (value, ()) = tokio::join!(node.get(1), async {
+            sleep(ms(5)).await;
+            // The right is taken by now, and the value will be told for so long.
+            node.process.set(Network::LosesRequests);
+        });
+        assert_eq!(*value, 1);
+        node
+    });
+    drop(first);
+    runtime().block_on(async {
+        rows.write(1);
+        sleep(TTL).await;
+        assert_eq!(*node.get(1).await, 2);
+    });
 }
 
 #[test]

@@ -58,7 +58,7 @@ impl<C> Values<C> {
                 // Foreign code, and foreign bytes.
                 let decode = AssertUnwindSafe(|| self.codec.decode(payload));
                 let value = catch_unwind(decode).ok()?.ok()?;
-                Some(Some(value))
+                Some(Some(Arc::new(value)))
             }
         });
         let (Some(stored), Some(value)) = (stored, value) else {

@@ -67,8 +67,8 @@ pub(super) enum State {
     },
 }
 
-pub(super) struct Fill {
-    pub(super) name: Vec<u8>,
+pub(super) struct Fill<'a> {
+    pub(super) name: &'a [u8],
     /// Empty to give the right back.
     pub(super) value: Vec<u8>,
     pub(super) kept: Duration,
@@ -79,23 +79,23 @@ pub(super) struct Fill {
 pub(super) trait Wire: Send + Sync + 'static {
     fn acquire(
         &self,
-        names: &[Vec<u8>],
+        names: &[&[u8]],
         right: Right,
     ) -> impl Future<Output = Result<(Clock, Vec<State>), Away>> + Send;
 
-    fn read(&self, names: &[Vec<u8>]) -> impl Future<Output = Result<(Clock, Bytes), Away>> + Send;
+    fn read(&self, names: &[&[u8]]) -> impl Future<Output = Result<(Clock, Bytes), Away>> + Send;
 
     /// For each whether the right still held.
     fn fill(
         &self,
         token: u128,
-        fills: &[Fill],
+        fills: &[Fill<'_>],
     ) -> impl Future<Output = Result<Vec<bool>, Away>> + Send;
 
     /// The tokens of what is there.
     fn tokens(
         &self,
-        names: &[Vec<u8>],
+        names: &[&[u8]],
     ) -> impl Future<Output = Result<Vec<Option<u128>>, Away>> + Send;
 
     fn remove(&self, names: &[Vec<u8>]) -> impl Future<Output = Result<(), Away>> + Send;

@@ -15,13 +15,9 @@ local token, lease, unreadable = ARGV[1], ARGV[2] + 0, ARGV[3] == '1'
 local ttl, negative_ttl, longest = ARGV[4] + 0, ARGV[5] + 0, ARGV[6] + 0
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local held = '\2' .. token .. struct.pack('>I8', now + lease)
 local reply = {now}
-for _, name in ipairs(KEYS) do
-  local stored = redis.pcall('GET', name)
-  if type(stored) ~= 'string' then
-    -- Nothing, or not a string: an error as a table. It is our name, so it is overwritten.
-    stored = ''
-  end
+local function take(name, stored)
   local left, old = 0, stored
   if string.byte(stored) == 2 and #stored >= 25 then
     left, old = math.max(0, struct.unpack('>I8', stored, 18) - now), string.sub(stored, 26)
@@ -38,14 +34,18 @@ for _, name in ipairs(KEYS) do
     end
   end
   if left == 0 then
-    local px = math.max(lease, redis.call('PTTL', name))
-    if old == '' then
-      px = lease
-    end
-    local held = '\2' .. token .. struct.pack('>I8', now + lease)
-    redis.call('SET', name, held .. old, 'PX', string.format('%.0f', px))
+    local px = old == '' and ARGV[2] or string.format('%.0f', math.max(lease, redis.call('PTTL', name)))
+    redis.call('SET', name, held .. old, 'PX', px)
   end
   reply[#reply + 1] = left
   reply[#reply + 1] = left > 0 and '' or old
+end
+-- Lua takes so many arguments, and some more.
+for first = 1, #KEYS, 1000 do
+  local names = {unpack(KEYS, first, math.min(first + 999, #KEYS))}
+  for i, stored in ipairs(redis.call('MGET', unpack(names))) do
+    -- Nothing, or not a string, is false: it is our name, so it is overwritten.
+    take(names[i], stored or '')
+  end
 end
 return reply
