@@ -36,7 +36,7 @@ strip = true
 "#;
 
 /// A service, and a call of what stands around it.
-const COMMON: &str = r#"
+const COMMON: &str = r"
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::hint::black_box;
@@ -72,7 +72,7 @@ fn ask<S: Service<Request<Empty<Bytes>>, Error = Infallible>>(mut service: S) {
     let answering = pin!(service.call(Request::new(Empty::new())));
     assert!(answering.poll(&mut cx).is_ready());
 }
-"#;
+";
 
 /// One member each way. `NTH` is its number.
 const FUNCTION: &str = r"

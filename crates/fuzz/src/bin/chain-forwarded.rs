@@ -25,7 +25,11 @@ static BOTH: LazyLock<[(&str, String, Chain); 2]> = LazyLock::new(|| {
     let hook = ClientAddr::trusting(NETWORKS).expect("networks");
     [
         ("x-forwarded-for", CLIENT.to_owned(), chain(hook.clone())),
-        ("forwarded", format!("for={CLIENT}"), chain(hook.forwarded())),
+        (
+            "forwarded",
+            format!("for={CLIENT}"),
+            chain(hook.forwarded()),
+        ),
     ]
 });
 
@@ -79,7 +83,10 @@ fn client(chain: &Chain, peer: IpAddr, headers: &HeaderMap) -> String {
         unreachable!("nothing waits");
     };
     let answer = answer.expect("a chain never fails");
-    answer.headers()["client"].to_str().expect("ASCII").to_owned()
+    answer.headers()["client"]
+        .to_str()
+        .expect("ASCII")
+        .to_owned()
 }
 
 /// The member before it answers.

@@ -18,7 +18,7 @@ use crate::shipped::Null;
 
 /// As a server reads them from a socket.
 const FRAME: usize = 16 * 1024;
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 pub(crate) fn rows() -> [Row; 2] {
     [bodies(), under_way()]
