@@ -17,7 +17,7 @@ const ROWS: i64 = 300_000;
 /// The budget unless set.
 const BUDGET: Duration = Duration::from_millis(50);
 
-const HOUR: Duration = Duration::from_secs(3_600);
+const HOUR: Duration = Duration::from_hours(1);
 
 pub(crate) fn rows() -> Vec<Row> {
     vec![cold(), warm()]
@@ -30,13 +30,13 @@ pub(crate) fn facts() -> Vec<Fact> {
         Fact::new("median ms until 100 keys are there that are in neither")
             .of("ctxsvc", ours_cold)
             .of("one MGET and one query", by_hand_cold),
-        Fact::new("slowest of 1 000 misses after Redis has fallen silent, ms")
+        Fact::new("slowest of 200 misses after Redis has fallen silent, ms")
             .of("ctxsvc", move || troubled::<Ours>(silent).0)
             .of("get, load, set", move || troubled::<Seed>(silent).0),
         Fact::new("99th percentile of these, ms")
             .of("ctxsvc", move || troubled::<Ours>(silent).1)
             .of("get, load, set", move || troubled::<Seed>(silent).1),
-        Fact::new("slowest of 1 000 misses while Redis takes 300 ms, ms")
+        Fact::new("slowest of 200 misses while Redis takes 300 ms, ms")
             .of("ctxsvc", move || troubled::<Ours>(slow).0)
             .of("get, load, set", move || troubled::<Seed>(slow).0),
         Fact::new("99th percentile of those, ms")
@@ -305,13 +305,13 @@ fn troubled<C: Shared>(link: Link) -> (f64, f64) {
         }
         proxy.set(link);
         let mut took = Vec::new();
-        for key in 0..1_000 {
+        for key in 0..200 {
             let began = Instant::now();
             cache.get(1_000 + key).await;
             took.push(began.elapsed().as_secs_f64() * 1e3);
         }
         took.sort_by(f64::total_cmp);
-        (rounded(took[999]), rounded(took[989]))
+        (rounded(took[199]), rounded(took[197]))
     })
 }
 
@@ -362,7 +362,9 @@ fn abandoned(is_ours: bool) -> (f64, f64) {
             }
         };
         let (next, free) = tokio::join!(next, free);
-        assert_eq!(pool.size() as usize, pool.num_idle(), "the pool is whole");
+        // The pool is whole, once the connection is back.
+        let is_whole = async || pool.size() as usize == pool.num_idle();
+        testkit::wait_for(is_whole, Duration::from_secs(10)).await;
         let ms = |it: Duration| rounded(it.as_secs_f64() * 1e3);
         (ms(free), ms(next))
     })

@@ -3,6 +3,7 @@
 
 mod cache;
 mod context;
+mod growth;
 mod levels;
 mod probes;
 
@@ -11,10 +12,8 @@ use std::process::ExitCode;
 use bench::Bench;
 
 fn main() -> ExitCode {
-    let rows = context::rows()
-        .into_iter()
-        .chain(cache::rows())
-        .chain(levels::rows());
+    let rows = context::rows().into_iter().chain(cache::rows());
+    let rows = rows.chain(levels::rows()).chain(growth::rows());
     let bench = rows.fold(Bench::new("ctxsvc"), Bench::row);
     let bench = bench.fact(cache::herd());
     let facts = probes::facts().into_iter().chain(levels::facts());
