@@ -90,6 +90,7 @@ impl<V> Answer<V> {
     }
 
     /// Lets it stand in for a newer one for no longer than that after it was fresh.
+    #[cfg(feature = "redis")]
     pub(super) fn limit_stale(&mut self, stale_for: Duration) {
         self.stale_until = self.stale_until.min(self.fresh_until + stale_for);
     }

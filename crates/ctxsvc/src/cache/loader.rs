@@ -234,7 +234,8 @@ impl<L: Load> Landing<L> {
 
 impl<L: Load> Drop for Landing<L> {
     fn drop(&mut self) {
-        if !*self.has_landed.get_mut() {
+        // ORDERING: Relaxed. This is the last owner.
+        if !self.has_landed.load(Ordering::Relaxed) {
             let abandoned = Entry::failed(None, CacheError::Abandoned, Instant::now());
             self.leave(|| ());
             // Unless those who wait were told before.
