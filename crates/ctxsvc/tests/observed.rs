@@ -109,6 +109,9 @@ impl Recorder for Sums {
 
 #[tokio::test]
 async fn each_answer_is_counted_once_by_where_it_is_from() {
+    // Whoever meets a callsite first without a subscriber switches it off, also for the tests that
+    // run beside this one.
+    let _default = subscriber::set_default(Registry::default());
     let sums = Sums::default();
     let birds = with_local_recorder(&sums, || Cached::builder("birds", Birds).build());
     let ctx = Ctx::root();
