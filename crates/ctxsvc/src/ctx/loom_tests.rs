@@ -5,8 +5,10 @@ use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
+use std::time::Duration;
 
 use loom::thread;
+use tokio::time::Instant;
 
 use super::scope::Scope;
 use crate::done::Cause;
@@ -113,5 +115,45 @@ fn a_scope_that_is_dropped_while_its_parent_ends_takes_nothing_along() {
         dropping.join().expect("no panic");
         assert!(second.is_over());
         assert_eq!(root.children(), 0);
+    });
+}
+
+#[test]
+fn who_has_seen_that_a_scope_is_over_is_told_so_by_those_below_it() {
+    loom::model(|| {
+        let root = Scope::cancellable(None);
+        let tomorrow = Instant::now() + Duration::from_hours(24);
+        let child = Scope::ending_at(Some(Arc::clone(&root)), tomorrow, None);
+        child.link();
+        let seen = {
+            let root = Arc::clone(&root);
+            thread::spawn(move || !root.is_over() || child.check().is_err())
+        };
+        root.cancel(None);
+        assert!(seen.join().expect("no panic"));
+    });
+}
+
+/// Looks at a scope when it is woken.
+struct Looks(Arc<Scope>, AtomicUsize);
+
+impl Wake for Looks {
+    fn wake(self: Arc<Self>) {
+        assert!(self.0.is_over());
+        self.1.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn who_is_woken_finds_all_scopes_below_over() {
+    loom::model(|| {
+        let root = Scope::cancellable(None);
+        let child = Scope::cancellable(Some(Arc::clone(&root)));
+        child.link();
+        let looks = Arc::new(Looks(child, AtomicUsize::new(0)));
+        let place = root.enrol(None, &Waker::from(Arc::clone(&looks)));
+        assert!(place.is_some());
+        root.cancel(None);
+        assert_eq!(looks.1.load(Ordering::SeqCst), 1);
     });
 }

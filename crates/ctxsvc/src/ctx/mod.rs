@@ -39,8 +39,9 @@ pub use run::{Finished, Run};
 ///
 /// # Performance
 ///
-/// To derive is one allocation and takes no lock, to check is a load or a few, and there are no
-/// timer and no registration before a future under it has to wait. All futures that wait under
+/// To derive is one allocation and takes no lock, but for a scope in each fourth level, which its
+/// parents come to know. To check is a load or a few, and there are no timer and, between those
+/// levels, no registration before a future under it has to wait. All futures that wait under
 /// one deadline share a timer.
 ///
 /// # Examples

@@ -144,6 +144,19 @@ impl Scope {
         }
     }
 
+    /// Whether a scope above is over, also if this one was not told of it yet.
+    fn has_ended_above(&self) -> bool {
+        let mut scope = self.parent.as_deref();
+        while let Some(parent) = scope {
+            // ORDERING: Acquire, see `is_over`.
+            if parent.state.load(Ordering::Acquire) == OVER {
+                return true;
+            }
+            scope = parent.parent.as_deref();
+        }
+        false
+    }
+
     pub(super) fn check(&self) -> Result<(), Done> {
         let now = if self.is_over() {
             None
@@ -152,7 +165,7 @@ impl Scope {
                 return Ok(());
             };
             let now = Instant::now();
-            if now < deadline {
+            if now < deadline && !self.has_ended_above() {
                 return Ok(());
             }
             Some(now)
@@ -222,22 +235,32 @@ impl Scope {
         }
     }
 
-    /// Ends this scope and all linked ones below it, unless they are over, and wakes all who wait.
+    /// Ends this scope and all linked ones below it, unless they are over, and then wakes all who
+    /// wait: who is woken finds each of them over.
     fn finish(&self, outcome: &Outcome) {
+        let (mut to_wake, mut generations) = (Vec::new(), Vec::new());
+        let mut end = |scope: &Self, outcome: Outcome| {
+            let open = scope.end(&outcome)?;
+            to_wake.push((open.waiters, open.token));
+            let has_children = !open.children.is_empty();
+            has_children.then_some((open.children, outcome))
+        };
+        generations.extend(end(self, outcome.clone()));
         // Not by recursion: a chain may be longer than the stack.
-        let mut generations = Vec::new();
-        let mut ended = self
-            .end(outcome)
-            .map(|children| (children, outcome.clone()));
-        while let Some((children, outcome)) = ended {
-            let children = children.into_iter();
-            for child in children.filter_map(|(_, child)| child.upgrade()) {
+        while let Some((children, outcome)) = generations.pop() {
+            for child in children
+                .into_iter()
+                .filter_map(|(_, child)| child.upgrade())
+            {
                 let outcome = child.inherited(&outcome);
-                if let Some(children) = child.end(&outcome) {
-                    generations.push((children, outcome));
-                }
+                generations.extend(end(&child, outcome));
             }
-            ended = generations.pop();
+        }
+        for (waiters, token) in to_wake {
+            if let Some(token) = token {
+                token.cancel();
+            }
+            waiters.wake_all();
         }
     }
 
@@ -248,25 +271,17 @@ impl Scope {
         own.unwrap_or_else(|| outcome.clone())
     }
 
-    /// Ends this one scope and wakes who waits for it. Returns its children, if there are any left
-    /// to be told.
-    fn end(&self, outcome: &Outcome) -> Option<Slab<Weak<Self>>> {
+    /// Ends this one scope, and returns whom and what it has to tell. None if it was over.
+    fn end(&self, outcome: &Outcome) -> Option<Open> {
         let outcome = outcome.clone();
-        let left = {
-            let mut hub = self.hub();
-            if hub.outcome.is_some() {
-                return None;
-            }
-            hub.outcome = Some(outcome);
-            // ORDERING: Release, with the Acquire in `is_over`: the outcome is written.
-            self.state.store(OVER, Ordering::Release);
-            std::mem::take(&mut hub.open)
-        };
-        if let Some(token) = left.token {
-            token.cancel();
+        let mut hub = self.hub();
+        if hub.outcome.is_some() {
+            return None;
         }
-        left.waiters.wake_all();
-        Some(left.children).filter(|children| !children.is_empty())
+        hub.outcome = Some(outcome);
+        // ORDERING: Release, with the Acquire in `is_over`: the outcome is written.
+        self.state.store(OVER, Ordering::Release);
+        Some(std::mem::take(&mut hub.open))
     }
 
     /// Makes sure that what ends a scope above this one is told to this one.
