@@ -231,6 +231,7 @@ impl Wire for Process {
     }
 
     async fn read(&self, names: &[&[u8]]) -> Result<(Clock, Bytes), Away> {
+        assert!(!names.is_empty(), "Redis refuses to read nothing");
         self.served(|server| {
             server.was_read.store(true, Ordering::SeqCst);
             let stored = names.iter().map(|name| Some(server.get(name)));
