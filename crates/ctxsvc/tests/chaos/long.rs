@@ -60,6 +60,7 @@ async fn what_would_take_longer_than_the_budget_on_its_way_is_not_asked_for() {
     proxy.set(Link::Throttle(BYTES_PER_SECOND));
     for _ in 0..3 {
         assert_eq!(told(&strict, LONG).await, Source::Origin);
+        assert_eq!(told(&generous, LONG).await, Source::Redis, "it is left");
         assert_eq!(told(&strict, 1).await, Source::Redis, "{strict:?}");
     }
     let shown = format!("{strict:?}");
