@@ -59,6 +59,11 @@ pub(super) struct Mark {
 impl Mark {
     /// When there is nobody to hear from.
     pub(super) const NONE: Self = Self { slot: 0, stamp: 0 };
+
+    /// Whether one thing was heard in between.
+    pub(super) fn is_next_to(self, before: Self) -> bool {
+        self.stamp == before.stamp.wrapping_add(1)
+    }
 }
 
 /// The moment from which on something was read.
@@ -116,6 +121,9 @@ pub(super) struct Loaded<'a, K, V> {
 pub(super) enum Told {
     /// It is there, and nothing else was heard of the key up to then.
     Kept(Mark),
+    /// The right was given back, because the value can't be there. Nothing else was heard of the key
+    /// up to then.
+    Unkept(Mark),
     /// The lease was over: the key was forgotten, or another one was faster.
     Overtaken,
     /// Nobody knows: it may not be there, so that it is not told when it changes.

@@ -129,6 +129,10 @@ fn land_told<L: Load>(
             answer.mark = mark;
             true
         }
+        Told::Unkept(mark) => {
+            answer.mark = mark;
+            false
+        }
         Told::Unknown => false,
     };
     // What is not there is not told of when it changes.

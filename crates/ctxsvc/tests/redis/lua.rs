@@ -214,6 +214,18 @@ fn what_is_longer_than_who_asks_can_wait_for_stays_where_it_is() {
     let longer = value(ALWAYS, &[b'x'; LONGEST - 30]);
     let () = redis.set(&names[0], &fits).expect("an answer");
     let () = redis.set(&names[1], &longer).expect("an answer");
+    let () = redis.pexpire(&names[1], 100_000).expect("an answer");
     let states = acquire(&mut redis, &names, 1, false);
     assert_eq!(states, [(-1, fits), (0, vec![])]);
+    assert!(acquire(&mut redis, &names[1..], 2, false)[0].0 > 0);
+    // Who has loaded something that is as long gives the right back.
+    assert!(fill(&mut redis, &names[1], 1, b""));
+    let left: Vec<u8> = redis.get(&names[1]).expect("an answer");
+    assert!(left == longer, "{} bytes are left", left.len());
+    let ttl: i64 = redis.pttl(&names[1]).expect("an answer");
+    assert!((90_000..=100_000).contains(&ttl), "{ttl}");
+    // It is not asked for as an old one either.
+    let over = [&[2], &token(9)[..], &[0; 8], &longer].concat();
+    let () = redis.set(&names[1], &over).expect("an answer");
+    assert_eq!(acquire(&mut redis, &names[1..], 3, false), [(0, vec![])]);
 }

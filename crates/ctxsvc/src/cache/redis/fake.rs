@@ -137,12 +137,13 @@ impl Server {
             (held_until, old) = (u64::from_be_bytes(until), &stored[25..]);
         }
         let value = Stored::read(old).filter(|_| !right.unreadable);
-        let value = value.filter(|_| old.len() <= right.bounds.bytes);
+        let is_sent = old.len() <= right.bounds.bytes;
         if held_until > now {
             let left = Duration::from_millis(held_until - now);
             return State::Theirs { left };
         }
-        if old == stored && value.is_some_and(|value| right.bounds.is_fresh(&value, now)) {
+        if old == stored && is_sent && value.is_some_and(|value| right.bounds.is_fresh(&value, now))
+        {
             return State::Fresh(stored);
         }
         let old = value.map_or(Vec::new(), |_| old.to_vec());
@@ -150,7 +151,7 @@ impl Server {
         let until = (now + lasts).to_be_bytes();
         let held = [&[2], &right.token.to_be_bytes()[..], &until, &old].concat();
         self.set(name, held, right.lasts.max(Duration::from_secs(60)));
-        State::Ours(old)
+        State::Ours(if is_sent { old } else { Vec::new() })
     }
 
     fn fill(&self, token: u128, fill: &Fill<'_>) -> bool {
@@ -231,6 +232,7 @@ impl Wire for Process {
     }
 
     async fn read(&self, names: &[&[u8]]) -> Result<(Clock, Bytes), Away> {
+        assert!(!names.is_empty(), "Redis refuses to read nothing");
         self.served(|server| {
             server.was_read.store(true, Ordering::SeqCst);
             let stored = names.iter().map(|name| Some(server.get(name)));

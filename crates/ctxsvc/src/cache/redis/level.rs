@@ -163,6 +163,8 @@ where
         let keys: Vec<_> = loaded.iter().map(|it| self.named(it.key)).collect();
         let fills = loaded.iter().zip(&keys);
         let fills: Vec<_> = fills.map(|(it, key)| self.to_fill(it, key)).collect();
+        let marks = || keys.iter().map(|key| key.mark(&self.marks));
+        let before: Vec<_> = marks().collect();
         let began = Instant::now();
         let Ok(held) = self.wire.fill(token, &fills).await else {
             self.counts.unanswered();
@@ -171,26 +173,38 @@ where
             }
             return told;
         };
-        let mut kept = Vec::new();
+        let (mut kept, mut unkept) = (Vec::new(), Vec::new());
         for (at, held) in held.into_iter().enumerate() {
             if !held {
                 told[at] = Told::Overtaken;
             } else if !fills[at].value.is_empty() {
                 kept.push(at);
+            } else if loaded[at].answer.is_some() {
+                unkept.push(at);
             }
         }
         // What was told comes back as a change of the key, which is none for this process.
-        if kept.is_empty() || !self.heard(began).await {
+        if kept.is_empty() && unkept.is_empty() || !self.heard(began).await {
             return told;
         }
-        let marks = kept.iter().map(|at| keys[*at].mark(&self.marks));
-        let marks: Vec<_> = marks.collect();
+        let marks: Vec<_> = marks().collect();
+        for at in unkept {
+            // Nothing has come before the fill, since the right still held, and nothing was heard after
+            // it. What another one has done in the same turn of Redis is told in one with the fill:
+            // for that, such an answer is not believed for long.
+            if marks[at].is_next_to(before[at]) {
+                told[at] = Told::Unkept(marks[at]);
+            }
+        }
+        if kept.is_empty() {
+            return told;
+        }
         let names: Vec<_> = kept.iter().map(|at| fills[*at].name).collect();
         let tokens = timeout_at(began + self.terms.budget, self.wire.tokens(&names)).await;
         if let Ok(Ok(tokens)) = tokens {
-            for ((at, mark), found) in kept.into_iter().zip(marks).zip(tokens) {
+            for (at, found) in kept.into_iter().zip(tokens) {
                 if found == Some(token) {
-                    told[at] = Told::Kept(mark);
+                    told[at] = Told::Kept(marks[at]);
                 }
             }
         }

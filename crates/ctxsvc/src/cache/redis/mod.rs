@@ -131,7 +131,7 @@ impl Redis {
     /// How long Redis may take for an answer: 50 ms unless set. Then the repository is asked.
     ///
     /// A value that would not come in that time over a line of 100 Mbit/s is not kept there: one of
-    /// more than 10 KiB for each millisecond, or of more than 8 MiB.
+    /// more than 10 KiB for each millisecond, or of more than 8 MiB. One of 1 KiB is.
     pub fn budget(mut self, budget: Duration) -> Self {
         self.budget = budget;
         self

@@ -36,7 +36,7 @@ pub(super) struct Repairs {
     /// For so long it goes on after nobody is left who would ask.
     longest_kept: Duration,
     state: Mutex<State>,
-    /// Redis was told of something.
+    /// Redis was told of something, or who would tell it has gone.
     told: watch::Sender<()>,
 }
 
@@ -249,12 +249,16 @@ impl Drop for Running {
     fn drop(&mut self) {
         if let Some(repairs) = &self.0 {
             lock(&repairs.state).is_running = false;
+            // Whoever waits in another runtime goes on there.
+            repairs.told.send_replace(());
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::timeout;
+
     use super::super::fake::Server;
     use super::*;
     use crate::cache::marks::Marks;
@@ -269,5 +273,20 @@ mod tests {
         repairs.unused(b"test:rows:v0:1", 1, &wire);
         drop(first);
         assert!(lock(&repairs.state).is_running, "a second one would start");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_tells_by_itself_when_the_task_has_gone_with_its_runtime() {
+        let names = Names::new("test", "rows", 0);
+        let wire = Server::new().connect(names.clone(), Arc::new(Marks::new()));
+        let repairs = Arc::new(Repairs::new(names, Duration::from_secs(1)));
+        let elsewhere = Running(Some(Arc::clone(&repairs)));
+        lock(&repairs.state).is_running = true;
+        repairs.outdated(b"1".to_vec(), &wire);
+        let mut waiting = tokio_test::task::spawn(repairs.all_told(&wire));
+        assert!(waiting.poll().is_pending());
+        drop(elsewhere);
+        let told = timeout(Duration::from_secs(10), waiting).await;
+        assert!(told.is_ok(), "nobody has told, and who waits was not woken");
     }
 }

@@ -10,7 +10,7 @@ pub(crate) struct Script {
 }
 
 pub(crate) static ACQUIRE: Script = Script {
-    sha: "2ad7997ce60899cebc0198be0bcb04b38bda864e",
+    sha: "ddc07926a2b5889f9b29d89bb1cbc24afdfff104",
     source: include_str!("lua/acquire.lua"),
 };
 

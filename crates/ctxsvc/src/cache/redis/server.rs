@@ -31,6 +31,7 @@ impl Server {
         }
     }
 
+    /// One of several is no longer than one by itself where what is asked for has a bound.
     fn line(&self, values: usize) -> &Line {
         if values > 1 {
             &self.batches
@@ -78,7 +79,8 @@ impl Wire for Server {
         let mut both = redis::pipe();
         both.cmd("TIME").cmd("MGET").arg(names);
         let asked = Instant::now();
-        let replies = self.line(names.len()).ask_all(&both).await;
+        // Also for one: a plain command asks for it however long it is.
+        let replies = self.batches.ask_all(&both).await;
         let replies = replies.map_err(away)?;
         let Ok([Value::Array(time), Value::Array(stored)]) = <[Value; 2]>::try_from(replies) else {
             return Err(Away::Unanswered);

@@ -23,6 +23,9 @@ where
         let mut asked: Vec<_> = sinces.iter().map(|it| Asked::Load(*it, None)).collect();
         let is_askable = |at: &usize| !self.repairs.is_outdated(&keys[*at].text, &self.wire);
         let askable: Vec<_> = (0..keys.len()).filter(is_askable).collect();
+        if askable.is_empty() {
+            return asked;
+        }
         let names: Vec<_> = askable.iter().map(|at| &keys[*at].name[..]).collect();
         let Ok((clock, stored)) = self.wire.read(&names).await else {
             self.counts.unanswered();

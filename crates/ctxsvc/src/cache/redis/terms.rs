@@ -7,7 +7,10 @@ use super::wire::{Bounds, ms};
 use crate::cache::policy::{FOR_EVER, Policy};
 
 /// What comes over a line of 100 Mbit/s in a millisecond, with something to spare.
-const BYTES_PER_MS: u64 = 10 << 10;
+const BYTES_PER_MS: u128 = 10 << 10;
+
+/// What fits into a packet takes no longer, whatever the budget.
+const BYTES_MIN: usize = 1 << 10;
 
 /// One command at a time is served, whatever the budget.
 const BYTES_MAX: usize = 8 << 20;
@@ -32,14 +35,15 @@ impl Terms {
             redis.budget.min(FOR_EVER),
             policy.load_timeout.min(FOR_EVER),
         );
-        let bytes = ms(budget).saturating_mul(BYTES_PER_MS);
+        let bytes = budget.as_micros() * BYTES_PER_MS / 1_000;
+        let bytes = usize::try_from(bytes).unwrap_or(BYTES_MAX);
         Self {
             schema: redis.schema,
             policy: policy.clone(),
             bounds: Bounds {
                 ttl_ms: ms(policy.most(true)),
                 negative_ttl_ms: ms(policy.most(false)),
-                bytes: usize::try_from(bytes).map_or(BYTES_MAX, |bytes| bytes.min(BYTES_MAX)),
+                bytes: bytes.clamp(BYTES_MIN, BYTES_MAX),
             },
             // One budget to hear that it is ours, and one to write what was loaded.
             lease: load_timeout + 2 * budget,
@@ -53,5 +57,35 @@ impl Terms {
     pub(super) fn longest_kept(&self) -> Duration {
         let most = self.policy.most(true).max(self.policy.most(false));
         most + self.policy.most_stale(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_may_be_as_long_as_the_budget_allows_and_a_short_one_is_always_kept() {
+        let policy = Policy {
+            ttl: FOR_EVER,
+            negative_ttl: FOR_EVER,
+            stale_for: Duration::ZERO,
+            soft_timeout: Duration::ZERO,
+            load_timeout: Duration::from_secs(2),
+        };
+        let table = [
+            (Duration::ZERO, 1 << 10),
+            (Duration::from_micros(50), 1 << 10),
+            (Duration::from_micros(500), 5 << 10),
+            (Duration::from_micros(1_500), 15 << 10),
+            (Duration::from_millis(50), 500 << 10),
+            (Duration::from_secs(10), 8 << 20),
+            (Duration::MAX, 8 << 20),
+        ];
+        for (budget, bytes) in table {
+            let redis = Redis::open("redis://127.0.0.1:1").expect("a URL");
+            let terms = Terms::new(&redis.budget(budget), &policy);
+            assert_eq!(terms.bounds.bytes, bytes, "{budget:?}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 //! order of events that a property test thinks of, on a paused clock.
 
 mod history;
+mod unkept;
 mod untold;
 
 use std::collections::HashMap;
@@ -46,6 +47,10 @@ impl Rows {
         *row
     }
 
+    fn set(&self, key: u32, row: u64) {
+        self.by_key.lock().expect("no panic").insert(key, row);
+    }
+
     fn loads(&self) -> usize {
         *self.loads.lock().expect("no panic")
     }
@@ -78,10 +83,16 @@ impl Load for Rows {
 
 struct Digits;
 
+/// A value that the codec refuses.
+const UNWRITABLE: u64 = u64::MAX;
+
 impl Codec<u64> for Digits {
     const ID: u8 = 200;
 
     fn encode(&self, value: &u64) -> Result<Vec<u8>, CodecError> {
+        if *value == UNWRITABLE {
+            return Err("it can't be written".into());
+        }
         Ok(value.to_string().into_bytes())
     }
 

@@ -83,6 +83,7 @@ pub(super) trait Wire: Send + Sync + 'static {
         right: Right,
     ) -> impl Future<Output = Result<(Clock, Vec<State>), Away>> + Send;
 
+    /// For those who ask for several values. These come however long they are.
     fn read(&self, names: &[&[u8]]) -> impl Future<Output = Result<(Clock, Bytes), Away>> + Send;
 
     /// For each whether the right still held.

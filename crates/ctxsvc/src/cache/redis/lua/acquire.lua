@@ -7,10 +7,10 @@
 --        3  1 if what is there can't be read, so that it counts as nothing; else 0
 --        4  ms for which a value is fresh after it was filled, if whoever has filled it has not said less
 --        5  the same for what says that there is no value
---        6  bytes that it may have: a longer one takes too long on its way, and counts as nothing
+--        6  bytes that it may have: a longer one takes too long on its way, so that it is not sent
 -- Reply  {ms now, then for each name two:
 --          -1 a value that is fresh; 0 the right was taken; else ms for which another one has it
---          the value, or the old one behind the right, or nothing as ''}
+--          the value, or the old one behind the right, or '' if it is not sent or there is nothing}
 local token, lease, unreadable = ARGV[1], ARGV[2] + 0, ARGV[3] == '1'
 local ttl, negative_ttl, longest = ARGV[4] + 0, ARGV[5] + 0, ARGV[6] + 0
 local time = redis.call('TIME')
@@ -22,9 +22,10 @@ local function take(name, stored)
   if string.byte(stored) == 2 and #stored >= 25 then
     left, old = math.max(0, struct.unpack('>I8', stored, 18) - now), string.sub(stored, 26)
   end
-  if unreadable or string.byte(old) ~= 1 or #old < 31 or #old > longest then
+  local is_sent = #old <= longest
+  if unreadable or string.byte(old) ~= 1 or #old < 31 then
     old = ''
-  elseif old == stored then
+  elseif old == stored and is_sent then
     local exists = string.byte(old, 3) == 1
     local fresh_until, _, filled_at = struct.unpack('>I8I8I8', old, 8)
     -- What is from the future is from before the clock was set back: nobody knows how old it is.
@@ -38,7 +39,7 @@ local function take(name, stored)
     redis.call('SET', name, held .. old, 'PX', px)
   end
   reply[#reply + 1] = left
-  reply[#reply + 1] = left > 0 and '' or old
+  reply[#reply + 1] = left <= 0 and is_sent and old or ''
 end
 -- Lua takes so many arguments, and some more.
 for first = 1, #KEYS, 1000 do

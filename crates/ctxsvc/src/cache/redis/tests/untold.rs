@@ -55,6 +55,18 @@ async fn closing_waits_for_what_a_caller_who_has_gone_has_left_to_the_background
 }
 
 #[tokio::test(start_paused = true)]
+async fn redis_is_not_asked_for_several_keys_that_it_could_all_not_be_told_of() {
+    let (server, rows) = (Server::new(), Rows::default());
+    let one = node(&server, &rows);
+    one.process.set(Network::Closed);
+    assert!(!one.update(&rows, 1).await && !one.update(&rows, 2).await);
+    one.process.set(Network::Good);
+    let found = one.cached.get_many(&Ctx::root(), &[1, 2]).await;
+    assert_eq!(found.expect("loaded").len(), 2);
+    assert!(!server.was_read());
+}
+
+#[tokio::test(start_paused = true)]
 async fn more_keys_than_are_remembered_are_all_told_when_redis_answers() {
     let (server, rows) = (Server::new(), Rows::default());
     let [one, two] = two_on_a_row(&server, &rows).await;
