@@ -116,7 +116,8 @@ impl Exchange {
         self.response.as_mut()
     }
 
-    /// Answers here, in place of what is inside, or of the answer that came from there.
+    /// Answers here, in place of what is inside, or of the answer that came from there. An error that
+    /// this stood for is forgotten: its text is not for whoever gets another answer.
     ///
     /// ```
     /// use http::Response;
@@ -127,6 +128,12 @@ impl Exchange {
     /// }
     /// ```
     pub fn answer(&mut self, response: Response<impl Into<Bytes>>) -> Done {
+        self.error = None;
+        self.render(response)
+    }
+
+    /// Answers for the error that is known already, if there is one.
+    pub(crate) fn render(&mut self, response: Response<impl Into<Bytes>>) -> Done {
         let (parts, body) = response.into_parts();
         self.response = Some(parts);
         self.own_body = Some(body.into());
@@ -140,7 +147,7 @@ impl Exchange {
         let mut response = Response::new(Bytes::new());
         *response.status_mut() = error.status_code();
         self.error = Some(error);
-        self.answer(response)
+        self.render(response)
     }
 
     /// The error that the response stands for, if it does.

@@ -100,10 +100,13 @@ impl<'a> Exit<'a> {
 
     /// From the first call of [`Exchange::started`] to when the answer's head was out and its body
     /// was asked for. An answer that is one frame, or none, is out as a whole: in [`total`](Self::total).
+    /// There is none if the request was aborted before that.
     #[must_use]
     pub fn first_byte(&self) -> Option<Duration> {
         self.status()?;
-        self.exchange.first_byte().or_else(|| self.total())
+        let is_out = self.outcome != Outcome::Aborted || self.bytes_out > 0;
+        let whole = || self.total().filter(|_| is_out);
+        self.exchange.first_byte().or_else(whole)
     }
 
     /// From the first call of [`Exchange::started`] until the request was over.

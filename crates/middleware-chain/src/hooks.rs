@@ -97,7 +97,7 @@ impl<T: HookList> Beginning<'_, T> {
     /// Lets those that have begun see the answer.
     #[cold]
     fn answers(self, response: Response<Bytes>) -> Response<Bytes> {
-        let _ = self.cx.answer(response);
+        let _ = self.cx.render(response);
         self.hooks.after(self.states, self.cx, self.begun);
         let body = self.cx.own_body.take().unwrap_or_default();
         let head = self.cx.response.take();

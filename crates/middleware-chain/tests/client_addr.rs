@@ -100,6 +100,9 @@ async fn forwarded_is_read_as_rfc_7239_writes_it() {
             "192.0.2.7",
         ),
         (&[r#"for=192.0.2.7;host="a\\""#], "192.0.2.7"),
+        // One that does not quote it lets the client write what no element has: a second address.
+        (&["for=192.0.2.7;host=a;for=6.6.6.6"], "10.0.0.1"),
+        (&["For=6.6.6.6;host=a;for=192.0.2.7"], "10.0.0.1"),
         // What a client has left open does not swallow what the proxy writes after it.
         (&["for=\"6.6.6.6, for=192.0.2.43"], "192.0.2.43"),
     ] {

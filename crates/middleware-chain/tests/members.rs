@@ -2,19 +2,24 @@
 
 mod support;
 
+use std::convert::Infallible;
 use std::io::{self, Write};
 use std::panic::panic_any;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Response, StatusCode};
+use http_body_util::Full;
 use middleware_chain::{
-    AccessLog, CatchPanic, Chain, Concurrency, Error, Exchange, Flow, Hook, Next, ProblemJson,
-    Result, Timeout,
+    AccessLog, CatchPanic, Chain, Concurrency, Error, Exchange, Flow, Hook, Middleware, Next,
+    ProblemJson, Result, Timeout,
 };
 use tower::{Layer, ServiceExt};
 
-use support::{get, ok, reads, service, text};
+use support::{Boxed, get, ok, reads, service, text};
 
 #[tokio::test]
 async fn a_time_that_never_comes_is_no_bound() {
@@ -111,6 +116,23 @@ impl Drop for Hot {
     }
 }
 
+/// A future that panics when it is polled, and when it is dropped.
+struct PanicsTwice;
+
+impl Future for PanicsTwice {
+    type Output = std::result::Result<Response<Full<Bytes>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Self::Output> {
+        panic!("polled");
+    }
+}
+
+impl Drop for PanicsTwice {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "dropped");
+    }
+}
+
 /// Throws it at the end.
 struct Throws;
 
@@ -132,11 +154,14 @@ async fn a_panic_that_panics_again_when_it_is_dropped_is_caught_too() {
         .build()
         .expect("a chain");
     let thrower = service(async |_request| panic_any(Hot));
-    let answer = chain.layer(thrower).oneshot(get("/")).await;
-    let answer = answer.expect("never fails");
-    assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
-    text(answer).await;
-    assert_eq!(ends.take(), [(middleware_chain::Outcome::Panic, 500)]);
+    let twice = Boxed::new(tower::service_fn(|_request| PanicsTwice));
+    for thrower in [thrower, twice] {
+        let answer = chain.layer(thrower).oneshot(get("/")).await;
+        let answer = answer.expect("never fails");
+        assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        text(answer).await;
+        assert_eq!(ends.take(), [(middleware_chain::Outcome::Panic, 500)]);
+    }
 }
 
 #[tokio::test]
@@ -151,26 +176,39 @@ async fn a_problem_has_the_detail_of_its_own_error_only() {
         }
     }
 
-    async fn hide(cx: &mut Exchange, next: Next<'_>) -> Result {
-        let _refused = next.run(cx).await?;
-        Ok(cx.answer(Response::builder().status(404).body("")?))
+    /// Says this status, whatever was said inside.
+    struct Hides(u16);
+
+    impl Middleware for Hides {
+        async fn handle<'a>(&'a self, cx: &'a mut Exchange, next: Next<'a>) -> Result {
+            let _refused = next.run(cx).await?;
+            Ok(cx.answer(Response::builder().status(self.0).body("")?))
+        }
     }
 
     async fn refuse(_cx: &mut Exchange, _next: Next<'_>) -> Result {
         Err(Error::status(StatusCode::FORBIDDEN).detail("It is there, but not for you."))
     }
 
-    let chain = Chain::builder()
-        .with(ProblemJson::new())
-        .with(hide)
-        .hook(Pass)
-        .with(refuse)
-        .build()
-        .expect("a chain");
-    let answer = chain.layer(ok("x")).oneshot(get("/")).await;
-    let problem = text(answer.expect("never fails")).await;
-    assert_eq!(
-        problem,
-        r#"{"type":"about:blank","title":"Not Found","status":404}"#
-    );
+    for (status, expected) in [
+        (
+            404,
+            r#"{"type":"about:blank","title":"Not Found","status":404}"#,
+        ),
+        (
+            403,
+            r#"{"type":"about:blank","title":"Forbidden","status":403}"#,
+        ),
+    ] {
+        let chain = Chain::builder()
+            .with(ProblemJson::new())
+            .with(Hides(status))
+            .hook(Pass)
+            .with(refuse)
+            .build()
+            .expect("a chain");
+        let answer = chain.layer(ok("x")).oneshot(get("/")).await;
+        let problem = text(answer.expect("never fails")).await;
+        assert_eq!(problem, expected);
+    }
 }

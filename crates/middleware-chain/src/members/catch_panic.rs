@@ -1,7 +1,7 @@
 //! A panic is an answer.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 
 use http::StatusCode;
@@ -10,7 +10,8 @@ use crate::panics::caught;
 use crate::{Error, Exchange, Middleware, Next, Outcome, Result, Role};
 
 /// Turns a panic inside into an error with the status 500, and one in the response's body into an
-/// error of that body. Its text is for the panic hook: the client does not see it.
+/// error of that body, when it is asked for a frame. Its text is for the panic hook: the client does
+/// not see it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CatchPanic(());
 
@@ -26,15 +27,17 @@ impl Middleware for CatchPanic {
     async fn handle<'a>(&'a self, cx: &'a mut Exchange, next: Next<'a>) -> Result {
         cx.body_rules.catches_panics = true;
         // What is inside is dropped after a panic, and never looked at again.
-        let Some(running) = caught(|| next.run(cx)) else {
+        let Some(mut running) = caught(|| next.run(cx)) else {
             return Err(panicked());
         };
-        let mut running = pin!(running);
-        poll_fn(|task| {
-            let polled = caught(|| running.as_mut().poll(task));
+        let result = poll_fn(|task| {
+            let polled = caught(|| Pin::new(&mut running).poll(task));
             polled.unwrap_or_else(|| Poll::Ready(Err(panicked())))
         })
-        .await
+        .await;
+        // Here, and not at the end: that is another chance to panic.
+        let dropped = caught(|| drop(running));
+        dropped.map_or_else(|| Err(panicked()), |()| result)
     }
 
     fn role(&self) -> Role {

@@ -31,7 +31,7 @@ impl Middleware for ProblemJson {
             Err(error) => cx.fail(error),
         };
         let status = cx.response().map(|response| response.status);
-        // A member may have answered something else than the error said.
+        // A member may have changed the status of what the error said.
         let error = cx.error().filter(|it| Some(it.status_code()) == status);
         let detail = error.and_then(Error::text).map(str::to_owned);
         let Some(response) = cx.response_mut().filter(|it| is_bare(it)) else {
@@ -47,7 +47,7 @@ impl Middleware for ProblemJson {
         headers.insert(CONTENT_TYPE, MEDIA_TYPE);
         headers.insert(CONTENT_LENGTH, document.len().into());
         let body = if is_head { Bytes::new() } else { document };
-        Ok(cx.answer(problem.map(|()| body)))
+        Ok(cx.render(problem.map(|()| body)))
     }
 
     fn role(&self) -> Role {

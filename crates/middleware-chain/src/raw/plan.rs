@@ -307,7 +307,8 @@ unsafe fn before<H: Hook>(object: *const (), cx: &mut Exchange, slot: *mut u8) -
             true
         }
         crate::Flow::Break(response) => {
-            let _ = cx.answer(response);
+            // It may have said which error this is.
+            let _ = cx.render(response);
             false
         }
     }
