@@ -86,6 +86,7 @@ mod tests {
 
     #[test]
     fn a_slice_counts_its_allocations_only_when_told() {
+        let _alone = raw::alone();
         let mut operation = each(|| vec![0_u8; 1_000]);
         for (counts_allocations, allocations) in [(true, 50), (false, 0)] {
             let order = Order {

@@ -86,20 +86,24 @@ impl Times {
 mod tests {
     use super::*;
 
+    /// Far more than other tests of this process allocate meanwhile. It is never touched.
+    const BLOCK: usize = 1 << 28;
+
     #[test]
     fn what_is_left_out_is_neither_timed_nor_counted() {
+        let _alone = raw::alone();
         let busy = || {
             let began = Instant::now();
             while began.elapsed() < Duration::from_millis(20) {}
-            vec![0_u8; 1 << 20]
+            vec![0_u8; BLOCK]
         };
-        let ((allocations, _), within) = measured(|| {
+        let ((_, bytes), within) = measured(|| {
             raw::count(true, || {
                 drop(unmeasured(busy));
             })
         });
         assert!(within.wall < 10e6, "{within:?}");
-        assert_eq!(allocations, 0);
+        assert!(bytes < BLOCK as u64, "{bytes}");
         let (_, within) = measured(busy);
         assert!(
             within.wall >= 20e6,

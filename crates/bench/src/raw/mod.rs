@@ -41,6 +41,16 @@ pub(crate) fn uncounted<R>(work: impl FnOnce() -> R) -> R {
     result
 }
 
+/// For a test that counts: there is one count in a process, and the tests are threads of one.
+#[cfg(test)]
+pub(crate) fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static COUNTING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    // One that has failed leaves nothing behind that the next one would not set anew.
+    COUNTING
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 fn note(bytes: usize) {
     // ORDERING: Relaxed on each. The counters guard no other memory, and a stray allocation of
     // another thread at the edge of the count is one too many or too few either way.

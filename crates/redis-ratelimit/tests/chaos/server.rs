@@ -159,6 +159,51 @@ async fn a_server_that_does_not_serve_is_waited_for_within_the_budget() {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
+async fn a_server_without_its_replicas_is_waited_for_over_the_same_connection() {
+    let server = Redis::start(&["--min-replicas-to-write", "1"]).expect("a server");
+    let (limiter, policy) = (limiter(&server.url()), policy(10));
+    let left = async || {
+        limiter
+            .peek(check(&policy))
+            .await
+            .map(|state| state.remaining)
+    };
+    assert_eq!(left().await.expect("it reads"), 10);
+    let mut other = connect(&server);
+    let before = connections(&mut other);
+    for _ in 0..2 {
+        let decision = limiter.check(check(&policy)).await;
+        let told = (FaultKind::Unavailable, Applied::No);
+        assert_eq!(fault(&decision), told, "{decision:?}");
+        assert!(
+            format!("{decision:?}").contains("NOREPLICAS"),
+            "{decision:?}"
+        );
+        assert_eq!(left().await.expect("it reads"), 10);
+    }
+    let deciding = limiter.check(check(&policy));
+    let allowing = async { run(&mut other, "CONFIG SET min-replicas-to-write 0") };
+    let (decision, ()) = tokio::join!(deciding, allowing);
+    assert_eq!(
+        decision.state().map(|state| state.remaining),
+        Some(9),
+        "{decision:?}"
+    );
+    // There is nobody else to go to.
+    assert_eq!(connections(&mut other), before);
+}
+
+/// How many there have been.
+fn connections(connection: &mut Connection) -> u64 {
+    let mut info = cmd("INFO");
+    let stats: String = info.arg("stats").query(connection).expect("an answer");
+    let mut lines = stats.lines();
+    let count = lines.find_map(|line| line.strip_prefix("total_connections_received:"));
+    count.expect("it counts them").parse().expect("a number")
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server"]
 async fn a_server_that_loads_its_data_is_waited_for_within_the_budget() {
     let (server, primary) = (
         Redis::start(&[]).expect("a server"),

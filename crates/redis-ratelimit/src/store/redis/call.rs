@@ -385,7 +385,12 @@ fn told(
         return Err(Silence::Fault(fault));
     }
     link.answered();
-    if remedy == Remedy::Reconnect {
+    let replaces = match remedy {
+        Remedy::Reconnect => true,
+        Remedy::AskSentinels => guard.origin().has_sentinels(),
+        _ => false,
+    };
+    if replaces {
         guard.replace(link);
     }
     Err(Silence::Refused(remedy, error))

@@ -11,9 +11,11 @@ pub(super) enum Remedy {
     SendSource,
     /// Nothing was done, and the same will work when the server serves again.
     Wait,
-    /// As `Wait`, but not over this connection: it leads to a server that was a primary. One without
-    /// its replicas may be one that they have left for another.
+    /// As `Wait`, but not over this connection: it leads to a server that was a primary.
     Reconnect,
+    /// As `Wait`, and if there are sentinels, not over this connection: they may know that its replicas
+    /// have left the server for another one.
+    AskSentinels,
     /// The connection is of no use any more, and the request may have been carried out.
     GiveUpConnection,
     /// Asking again would end the same way.
@@ -58,7 +60,8 @@ fn of_code(code: &str) -> Remedy {
         "LOADING" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "MOVED" | "ASK" | "MISCONF" => {
             Remedy::Wait
         }
-        "READONLY" | "MASTERDOWN" | "NOREPLICAS" => Remedy::Reconnect,
+        "READONLY" | "MASTERDOWN" => Remedy::Reconnect,
+        "NOREPLICAS" => Remedy::AskSentinels,
         "OOM" => Remedy::Fail(FaultKind::OutOfMemory),
         "NOPERM" | "NOAUTH" | "WRONGPASS" | "DENIED" => Remedy::Fail(FaultKind::Forbidden),
         "WRONGTYPE" => Remedy::Fail(FaultKind::WrongType),
@@ -84,7 +87,7 @@ mod tests {
 
     #[test]
     fn what_a_server_answers_instead_is_waited_for_or_told_by_its_kind() {
-        use Remedy::{Fail, Reconnect, SendSource, Wait};
+        use Remedy::{AskSentinels, Fail, Reconnect, SendSource, Wait};
         let inside = |text: &str| {
             let script = "ERR Error running script (call to f_0): @user_script:1: @user_script: 1";
             format!("{script}: {text}")
@@ -101,7 +104,10 @@ mod tests {
             ("MOVED 3999 127.0.0.1:6381", Wait),
             ("ASK 3999 127.0.0.1:6381", Wait),
             ("MISCONF Redis is configured to save RDB snapshots", Wait),
-            ("NOREPLICAS Not enough good replicas to write.", Reconnect),
+            (
+                "NOREPLICAS Not enough good replicas to write.",
+                AskSentinels,
+            ),
             (
                 "READONLY You can't write against a read only replica.",
                 Reconnect,
@@ -135,7 +141,10 @@ mod tests {
                 Fail(FaultKind::WrongType),
             ),
             (&inside("-READONLY You can't write"), Reconnect),
-            (&inside("-NOREPLICAS Not enough good replicas"), Reconnect),
+            (
+                &inside("-NOREPLICAS Not enough good replicas"),
+                AskSentinels,
+            ),
             (&inside("-MISCONF Redis is configured"), Wait),
             (&inside("bad argument"), Fail(FaultKind::UnexpectedReply)),
         ] {

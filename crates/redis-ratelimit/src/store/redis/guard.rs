@@ -92,7 +92,6 @@ impl Guard {
         }
     }
 
-    #[cfg(feature = "tls")]
     pub(super) fn origin(&self) -> &Origin {
         &self.inner.origin
     }

@@ -27,6 +27,15 @@ impl Origin {
         }
     }
 
+    /// Whether somebody says which server it is now.
+    pub(super) fn has_sentinels(&self) -> bool {
+        match self {
+            Self::At(_) => false,
+            #[cfg(feature = "sentinel")]
+            Self::Sentinels(_) => true,
+        }
+    }
+
     /// The same place by other means.
     #[cfg(feature = "tls")]
     pub(super) fn with_infos<E>(
