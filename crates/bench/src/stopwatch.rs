@@ -94,7 +94,7 @@ mod tests {
         let _alone = raw::alone();
         let busy = || {
             let began = Instant::now();
-            while began.elapsed() < Duration::from_millis(20) {}
+            while began.elapsed() < Duration::from_millis(200) {}
             vec![0_u8; BLOCK]
         };
         let ((_, bytes), within) = measured(|| {
@@ -102,11 +102,11 @@ mod tests {
                 drop(unmeasured(busy));
             })
         });
-        assert!(within.wall < 10e6, "{within:?}");
+        assert!(within.wall < 100e6, "{within:?}");
         assert!(bytes < BLOCK as u64, "{bytes}");
         let (_, within) = measured(busy);
         assert!(
-            within.wall >= 20e6,
+            within.wall >= 200e6,
             "what was left out before is not made up for: {within:?}"
         );
     }
