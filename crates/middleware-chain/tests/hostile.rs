@@ -1,6 +1,8 @@
 //! Clients that send slowly, not all or nonsense. The clock stands still until each side waits for the
 //! other: nobody is late because the machine is busy.
 
+#![cfg(unix)]
+
 mod support;
 
 use std::convert::Infallible;

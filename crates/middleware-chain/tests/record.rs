@@ -1,6 +1,8 @@
 //! Whatever becomes of a request, over real sockets: one line, one span and one value, and nothing
 //! stays open.
 
+#![cfg(unix)]
+
 #[path = "support/observers.rs"]
 mod observers;
 mod support;

@@ -1,5 +1,7 @@
 //! What happens when Redis fails, row by row: `cargo xtask test -p ctxsvc chaos`.
 
+#![cfg(unix)]
+
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "../promises/repository.rs"]
 mod repository;

@@ -1,5 +1,7 @@
 //! Queries that end with their context, on a real Postgres.
 
+#![cfg(unix)]
+
 use std::time::Duration;
 
 use ctxsvc::{Ctx, Done, stops_when_abandoned};

@@ -8,12 +8,13 @@ mod flights;
 mod interop;
 mod lifetimes;
 mod repository;
-#[cfg(feature = "sqlite")]
+#[cfg(all(unix, feature = "sqlite"))]
 mod sqlite;
 #[cfg(feature = "tower")]
 mod tower;
 mod tree;
 mod values;
+#[cfg(unix)]
 mod waiting;
 mod weights;
 

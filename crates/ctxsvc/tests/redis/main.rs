@@ -1,5 +1,7 @@
 //! What needs a Redis: `cargo xtask test -p ctxsvc redis`.
 
+#![cfg(unix)]
+
 #[path = "../promises/repository.rs"]
 mod repository;
 // The scripts, as the crate has them.
