@@ -96,7 +96,7 @@ impl Stand {
 /// A hundred keys that nobody has asked for in this run.
 fn next_hundred() -> Vec<i64> {
     static NEXT: AtomicI64 = AtomicI64::new(0);
-    let first = NEXT.fetch_add(100, Ordering::Relaxed) % ROWS;
+    let first = NEXT.fetch_add(100, Ordering::SeqCst) % ROWS;
     (first..first + 100).collect()
 }
 
