@@ -131,13 +131,15 @@ fn parse_net(text: &str) -> Result<IpNet, ProxyError> {
     Ok(Ipv4Net::new(address, length).map_or(net, IpNet::V4))
 }
 
-/// `for=192.0.2.43;proto=http`, one element of RFC 7239, section 4.
+/// `for=192.0.2.43;proto=http`, one element of RFC 7239, section 4. There is each parameter once: of
+/// two addresses, either may be what the client has written into a host that its proxy passes on.
 fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
     let mut nodes = from_the_end(element, b';', true).filter_map(|pair| {
         let (name, value) = pair.split_at_checked(4)?;
         name.eq_ignore_ascii_case(b"for=").then_some(value)
     });
-    parse_address(nodes.next()?)
+    let node = nodes.next()?;
+    nodes.next().is_none().then(|| parse_address(node))?
 }
 
 /// An address with or without a port, brackets and quotes, as proxies write them.

@@ -78,7 +78,7 @@ async fn more_keys_than_are_remembered_are_all_told_when_redis_answers() {
     assert_eq!(one.cached.close(ms(0)).await.untold, 1_199);
     one.process.set(Network::Good);
     assert_eq!(*one.get(1).await, 2, "not what Redis has");
-    sleep(ms(500)).await;
+    assert_eq!(one.cached.close(ms(500)).await.untold, 0);
     assert_eq!(*two.get(1).await, 2, "it was told");
     two.settled().await;
     let hit = node(&server, &rows).get(1).await;
