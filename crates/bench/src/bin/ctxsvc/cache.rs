@@ -59,7 +59,7 @@ pub(crate) fn rows() -> Vec<Row> {
 
 fn hit() -> Row {
     Row::new("get one of so many that are remembered")
-        .levels([1_000, 100_000, 1_000_000])
+        .levels([1_000, 10_000, 100_000, 1_000_000])
         .ours("ctxsvc", |keys| {
             on_tokio(async move || {
                 let (cached, ctx) = (cached(2 * keys), Ctx::root());

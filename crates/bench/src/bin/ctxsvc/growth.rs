@@ -1,4 +1,4 @@
-//! Whether the cost of a key or of a caller stays what it is when there are more of them.
+//! Whether the cost of one of a batch or of a caller stays what it is when there are more of them.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -12,7 +12,7 @@ use ctxsvc::{Cached, Ctx, Load};
 use tokio::task::yield_now;
 
 pub(crate) fn rows() -> Vec<Row> {
-    vec![keys(), batch(), waiters()]
+    vec![batch(), waiters()]
 }
 
 /// A row is its key. It is ready at once, or at the second look.
@@ -47,38 +47,6 @@ fn cached(capacity: u64, is_ready: bool) -> Cached<Rows> {
 fn quick(capacity: u64) -> Arc<quick_cache::sync::Cache<u64, u64>> {
     let capacity = usize::try_from(capacity).expect("it is small");
     Arc::new(quick_cache::sync::Cache::new(capacity))
-}
-
-/// All keys below `keys`, in no order.
-fn key(nth: u64, keys: u64) -> u64 {
-    nth.wrapping_mul(0x9e37_79b9_7f4a_7c15) % keys
-}
-
-fn keys() -> Row {
-    Row::new("growth: get what is remembered, of so many keys")
-        .levels([1_000, 10_000, 100_000, 1_000_000])
-        .ours("ctxsvc", |keys| {
-            on_tokio(async move || {
-                let (cached, ctx, mut nth) = (cached(2 * keys, true), Ctx::root(), 0);
-                for key in 0..keys {
-                    let _ = cached.get(&ctx, &key).await;
-                }
-                async move || {
-                    nth += 1;
-                    cached.get(&ctx, &key(nth, keys)).await.is_ok()
-                }
-            })
-        })
-        .peer("quick_cache", |keys| {
-            on_tokio(async move || {
-                let (quick, mut nth) = (quick(2 * keys), 0);
-                (0..keys).for_each(|key| quick.insert(key, key));
-                async move || {
-                    nth += 1;
-                    quick.get(&key(nth, keys)).is_some()
-                }
-            })
-        })
 }
 
 fn batch() -> Row {
