@@ -238,25 +238,22 @@ impl Scope {
     /// Ends this scope and all linked ones below it, unless they are over, and then wakes all who
     /// wait: who is woken finds each of them over.
     fn finish(&self, outcome: &Outcome) {
-        let (mut to_wake, mut generations) = (Vec::new(), Vec::new());
-        let mut end = |scope: &Self, outcome: Outcome| {
-            let open = scope.end(&outcome)?;
-            to_wake.push((open.waiters, open.token));
-            let has_children = !open.children.is_empty();
-            has_children.then_some((open.children, outcome))
+        let mut generations = Vec::new();
+        let Some(own) = self.end(outcome.clone(), &mut generations) else {
+            return;
         };
-        generations.extend(end(self, outcome.clone()));
         // Not by recursion: a chain may be longer than the stack.
+        let mut below = Vec::new();
         while let Some((children, outcome)) = generations.pop() {
             for child in children
                 .into_iter()
                 .filter_map(|(_, child)| child.upgrade())
             {
                 let outcome = child.inherited(&outcome);
-                generations.extend(end(&child, outcome));
+                below.extend(child.end(outcome, &mut generations));
             }
         }
-        for (waiters, token) in to_wake {
+        for (waiters, token) in std::iter::once(own).chain(below) {
             if let Some(token) = token {
                 token.cancel();
             }
@@ -271,17 +268,28 @@ impl Scope {
         own.unwrap_or_else(|| outcome.clone())
     }
 
-    /// Ends this one scope, and returns whom and what it has to tell. None if it was over.
-    fn end(&self, outcome: &Outcome) -> Option<Open> {
-        let outcome = outcome.clone();
-        let mut hub = self.hub();
-        if hub.outcome.is_some() {
-            return None;
+    /// Ends this one scope and lists its children. Returns whom and what it has to wake, or none if
+    /// it was over.
+    fn end(
+        &self,
+        outcome: Outcome,
+        generations: &mut Vec<(Slab<Weak<Self>>, Outcome)>,
+    ) -> Option<(Waiters, Option<CancellationToken>)> {
+        let written = outcome.clone();
+        let open = {
+            let mut hub = self.hub();
+            if hub.outcome.is_some() {
+                return None;
+            }
+            hub.outcome = Some(written);
+            // ORDERING: Release, with the Acquire in `is_over`: the outcome is written.
+            self.state.store(OVER, Ordering::Release);
+            std::mem::take(&mut hub.open)
+        };
+        if !open.children.is_empty() {
+            generations.push((open.children, outcome));
         }
-        hub.outcome = Some(outcome);
-        // ORDERING: Release, with the Acquire in `is_over`: the outcome is written.
-        self.state.store(OVER, Ordering::Release);
-        Some(std::mem::take(&mut hub.open))
+        Some((open.waiters, open.token))
     }
 
     /// Makes sure that what ends a scope above this one is told to this one.
