@@ -36,6 +36,7 @@ impl<'a> Check<'a> {
     /// # Errors
     ///
     /// A [`CheckError`] if the key has more than 64 KiB.
+    #[inline]
     pub fn new(
         policy: &'a Policy,
         key: &'a (impl AsRef<[u8]> + ?Sized),
@@ -83,6 +84,7 @@ impl<'a> Check<'a> {
     }
 }
 
+#[inline]
 pub(crate) fn checked_key(key: &[u8]) -> Result<&[u8], CheckError> {
     if key.len() > KEY_BYTES_MAX {
         return Err(CheckError::KeyTooLong { bytes: key.len() });

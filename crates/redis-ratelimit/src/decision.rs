@@ -82,6 +82,7 @@ impl State {
         self.retry_after == Duration::MAX
     }
 
+    #[inline]
     pub(crate) fn new(limit: u32, figures: Figures, source: Source) -> Self {
         Self {
             limit: u64::from(limit),

@@ -7,6 +7,7 @@ use crate::Fault;
 use crate::{Decision, Verdict};
 
 /// `ratelimit_decisions_total{policy, outcome, source}`
+#[inline]
 pub(crate) fn decided(policy: &str, decision: &Decision) {
     let source = decision
         .state()

@@ -78,11 +78,10 @@ impl<V> Table<V> {
 
     #[inline]
     pub(crate) fn locate(&self, id: Id<'_>) -> Place {
-        // The key is a stranger's and goes through the secret hash in one piece; names are ours.
+        // The key is a stranger's and goes through the secret hash; names are ours.
         let mut hasher = self.hasher.build_hasher();
         hasher.write(id.key);
-        hasher.write_u64(folded(id.name));
-        let hash = hasher.finish();
+        let hash = hasher.finish() ^ folded(id.name);
         Place {
             // The upper bits: the map inside the shard uses the lower ones.
             shard: usize::try_from(hash >> (u64::BITS - SHARDS.ilog2())).expect("below SHARDS"),

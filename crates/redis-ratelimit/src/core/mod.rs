@@ -113,18 +113,20 @@ impl Rule {
 
     /// Decides on `cost` units.
     pub(crate) fn decide(&self, stored: Option<Stored>, now: u64, cost: u32) -> Outcome {
-        with_algorithm!(self, algorithm => decide(algorithm, stored.as_ref(), now, cost))
+        with_algorithm!(self, algorithm => {
+            decide(algorithm, stored.as_ref(), now, cost).told(algorithm, now)
+        })
     }
 
     /// Decides as [`decide`](Self::decide) does, and writes where the state lies.
     #[inline]
     pub(crate) fn decide_at(&self, stored: &mut Stored, now: u64, cost: u32) -> (bool, Figures) {
         with_algorithm!(self, algorithm => {
-            let outcome = decide(algorithm, Some(stored), now, cost);
-            if let Some(write) = outcome.write {
-                *stored = write;
+            let ruling = decide(algorithm, Some(stored), now, cost);
+            if ruling.writes {
+                *stored = algorithm.store(ruling.after, now);
             }
-            (outcome.admitted, outcome.figures)
+            (ruling.admitted, ruling.figures)
         })
     }
 
@@ -132,7 +134,7 @@ impl Rule {
     pub(crate) fn decline(&self, stored: Option<Stored>, now: u64, cost: u32) -> Outcome {
         with_algorithm!(self, algorithm => {
             let (seen, is_ahead) = algorithm.see(stored.as_ref(), now);
-            decline(algorithm, seen, now, cost, is_ahead)
+            decline(algorithm, seen, cost, is_ahead).told(algorithm, now)
         })
     }
 
@@ -183,8 +185,8 @@ impl Rule {
         with_algorithm!(self, algorithm => {
             let seen = algorithm.read(reply)?;
             match (admitted, algorithm.admits(seen, cost)) {
-                (true, true) => Some(admit(algorithm, seen, now, cost)),
-                (false, _) => Some(decline(algorithm, seen, now, cost, true)),
+                (true, true) => Some(admit(algorithm, seen, cost).told(algorithm, now)),
+                (false, _) => Some(decline(algorithm, seen, cost, true).told(algorithm, now)),
                 (true, false) => None,
             }
         })
@@ -201,13 +203,13 @@ impl Rule {
         with_algorithm!(self, algorithm => {
             let mut seen = algorithm.read(reply)?;
             let outcomes = costs.iter().map(|cost| {
-                if algorithm.admits(seen, *cost) {
-                    let admitted = admit(algorithm, seen, now, *cost);
-                    seen = algorithm.take(seen, *cost);
-                    admitted
+                let ruling = if algorithm.admits(seen, *cost) {
+                    admit(algorithm, seen, *cost)
                 } else {
-                    decline(algorithm, seen, now, *cost, true)
-                }
+                    decline(algorithm, seen, *cost, true)
+                };
+                seen = ruling.after;
+                ruling.told(algorithm, now)
             });
             Some(outcomes.collect())
         })
@@ -232,23 +234,47 @@ impl Rule {
     }
 }
 
-#[inline]
-fn decide<A: Algorithm>(algorithm: &A, stored: Option<&Stored>, now: u64, cost: u32) -> Outcome {
-    let (seen, is_ahead) = algorithm.see(stored, now);
-    if algorithm.admits(seen, cost) {
-        admit(algorithm, seen, now, cost)
-    } else {
-        decline(algorithm, seen, now, cost, is_ahead)
+/// An outcome whose state is still that of its moment.
+struct Ruling<S> {
+    admitted: bool,
+    figures: Figures,
+    after: S,
+    writes: bool,
+}
+
+impl<S: Copy> Ruling<S> {
+    fn told<A: Algorithm<Seen = S>>(self, algorithm: &A, now: u64) -> Outcome {
+        Outcome {
+            admitted: self.admitted,
+            figures: self.figures,
+            write: self.writes.then(|| algorithm.store(self.after, now)),
+        }
     }
 }
 
 #[inline]
-fn admit<A: Algorithm>(algorithm: &A, seen: A::Seen, now: u64, cost: u32) -> Outcome {
+fn decide<A: Algorithm>(
+    algorithm: &A,
+    stored: Option<&Stored>,
+    now: u64,
+    cost: u32,
+) -> Ruling<A::Seen> {
+    let (seen, is_ahead) = algorithm.see(stored, now);
+    if algorithm.admits(seen, cost) {
+        admit(algorithm, seen, cost)
+    } else {
+        decline(algorithm, seen, cost, is_ahead)
+    }
+}
+
+#[inline]
+fn admit<A: Algorithm>(algorithm: &A, seen: A::Seen, cost: u32) -> Ruling<A::Seen> {
     let after = algorithm.take(seen, cost);
-    Outcome {
+    Ruling {
         admitted: true,
         figures: figures(algorithm, after, 0),
-        write: Some(algorithm.store(after, now)),
+        after,
+        writes: true,
     }
 }
 
@@ -256,19 +282,19 @@ fn admit<A: Algorithm>(algorithm: &A, seen: A::Seen, now: u64, cost: u32) -> Out
 fn decline<A: Algorithm>(
     algorithm: &A,
     seen: A::Seen,
-    now: u64,
     cost: u32,
     writes: bool,
-) -> Outcome {
+) -> Ruling<A::Seen> {
     let wait_us = if cost > algorithm.capacity() {
         NEVER_US
     } else {
         algorithm.wait_us(seen, cost)
     };
-    Outcome {
+    Ruling {
         admitted: false,
         figures: figures(algorithm, seen, wait_us),
-        write: writes.then(|| algorithm.store(seen, now)),
+        after: seen,
+        writes,
     }
 }
 

@@ -87,21 +87,24 @@ impl Limiter {
     /// # Cancel safety
     ///
     /// Before it is polled nothing is asked. Dropped later, the units may have been taken.
-    pub async fn check(&self, check: Check<'_>) -> Decision {
-        let decision = match &self.backend {
-            Backend::Memory(store) => {
-                let (admitted, figures) = store.take(check.into());
-                decision(check, admitted, figures, Source::Store)
+    // No `async fn`, because that would keep the check twice.
+    #[expect(clippy::manual_async_fn)]
+    pub fn check(&self, check: Check<'_>) -> impl Future<Output = Decision> + Send {
+        async move {
+            match &self.backend {
+                Backend::Memory(store) => taken(store, check),
+                // In a box, so that the future of the usual case stays a small one.
+                #[cfg(feature = "redis")]
+                Backend::Redis(remote) => {
+                    let decision = match remote.remembered(check) {
+                        Some(denial) => denial,
+                        None => Box::pin(remote.check(check)).await,
+                    };
+                    observe::decided(check.policy().name(), &decision);
+                    decision
+                }
             }
-            // In a box, so that the future of the usual case stays a small one.
-            #[cfg(feature = "redis")]
-            Backend::Redis(remote) => match remote.remembered(check) {
-                Some(denial) => denial,
-                None => Box::pin(remote.check(check)).await,
-            },
-        };
-        observe::decided(check.policy().name(), &decision);
-        decision
+        }
     }
 
     /// Asks for the units of several checks, and takes all of them or none, in one round trip.
@@ -186,6 +189,14 @@ impl Limiter {
     }
 }
 
+#[inline]
+fn taken(store: &MemoryStore, check: Check<'_>) -> Decision {
+    let (admitted, figures) = store.take(check.into());
+    let decision = decision(check, admitted, figures, Source::Store);
+    observe::decided(check.policy().name(), &decision);
+    decision
+}
+
 fn in_memory(store: &MemoryStore, checks: &[Check<'_>]) -> Verdict {
     let verdict = verdict(checks, store.take_all(&requests(checks)), Source::Store);
     observe::decided_all(names(checks), &verdict);
@@ -224,6 +235,7 @@ fn requests<'a>(checks: &[Check<'a>]) -> Vec<Request<'a>> {
     requests
 }
 
+#[inline]
 fn decision(check: Check<'_>, admitted: bool, figures: Figures, source: Source) -> Decision {
     let state = State::new(check.policy().limit(), figures, source);
     if admitted {

@@ -88,6 +88,7 @@ impl MemoryStore {
         self.shared.limits.forgotten() + self.shared.leases.forgotten()
     }
 
+    #[inline]
     pub(crate) fn take(&self, request: Request<'_>) -> (bool, Figures) {
         let now = self.shared.clock.now_us();
         let place = self.shared.limits.locate(request.id);
