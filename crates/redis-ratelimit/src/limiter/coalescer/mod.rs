@@ -86,10 +86,11 @@ impl Coalescer {
         order: Order,
         deadline: Instant,
     ) -> Result<Entry<'_>, Fault> {
-        // It panics outside of a runtime, so it comes before the queue is changed.
-        let runtime = Handle::current();
         let mut queue = self.queue();
-        if queue.begin_call() {
+        if queue.may_begin() {
+            // It panics outside of a runtime, so it comes before the queue is changed.
+            let runtime = Handle::current();
+            queue.begin_call();
             return Ok(Entry::Call(Turn::new(self, runtime, 1), order));
         }
         let (sender, answer) = oneshot::channel();

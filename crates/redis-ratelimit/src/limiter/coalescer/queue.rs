@@ -79,12 +79,15 @@ pub(super) struct Ticket {
 }
 
 impl Queue {
-    /// Counts a call of one order, if there are few enough under way.
-    pub(super) fn begin_call(&mut self) -> bool {
-        let begins = self.calls < CALLS_MAX;
-        self.calls += usize::from(begins);
-        self.under_way += usize::from(begins);
-        begins
+    /// Whether there are few enough calls under way for one more.
+    pub(super) fn may_begin(&self) -> bool {
+        self.calls < CALLS_MAX
+    }
+
+    /// Counts a call of one order.
+    pub(super) fn begin_call(&mut self) {
+        self.calls += 1;
+        self.under_way += 1;
     }
 
     /// At the end of its lane, unless the queue is full.
@@ -227,6 +230,14 @@ mod tests {
         [Rule::Gcra(Gcra::new(1, 1_000_000, 1).expect("a rule"))]
     }
 
+    fn begin_all(queue: &mut Queue) {
+        for _ in 0..CALLS_MAX {
+            assert!(queue.may_begin());
+            queue.begin_call();
+        }
+        assert!(!queue.may_begin());
+    }
+
     /// Whether there was a place.
     fn wait(queue: &mut Queue) -> Option<Ticket> {
         let key = b"key".to_vec();
@@ -242,7 +253,7 @@ mod tests {
     #[test]
     fn calls_that_take_turns_come_to_carry_the_same_number() {
         let mut queue = Queue::default();
-        assert!(queue.begin_call() && queue.begin_call());
+        begin_all(&mut queue);
         for _ in 2..64 {
             assert!(wait(&mut queue).is_some());
         }
@@ -262,7 +273,7 @@ mod tests {
     fn a_call_goes_before_the_last_one_is_told_only_if_those_who_wait_fill_it() {
         let mut queue = Queue::default();
         assert!(queue.next_if_full(0).is_none(), "nobody waits");
-        assert!(queue.begin_call() && queue.begin_call());
+        begin_all(&mut queue);
         for _ in 1..LIMITS_MAX {
             assert!(wait(&mut queue).is_some());
         }
@@ -277,7 +288,7 @@ mod tests {
     #[test]
     fn it_takes_nobody_more_when_it_is_full_until_somebody_leaves_or_goes() {
         let mut queue = Queue::default();
-        assert!(queue.begin_call());
+        queue.begin_call();
         let first = wait(&mut queue).expect("it is empty");
         for _ in 1..PLACES_MAX {
             assert!(wait(&mut queue).is_some());

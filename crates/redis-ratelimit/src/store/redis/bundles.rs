@@ -59,7 +59,7 @@ impl<'a> Bundles<'a> {
     }
 
     /// Of each bundle, in the order in which they were asked for.
-    pub(super) fn costs(&self) -> impl Iterator<Item = &[u32]> {
+    pub(super) fn costs(&self) -> impl Iterator<Item = &[u32]> + Clone {
         let begins = std::iter::once(0).chain(self.ends.iter().copied());
         begins
             .zip(&self.ends)

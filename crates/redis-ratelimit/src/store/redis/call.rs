@@ -1,7 +1,7 @@
 //! A request and its answer, within a deadline.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -254,14 +254,15 @@ impl<'a> UnderWay<'a> {
 
     async fn answer(mut self, command: &Cmd, asks: bool) -> Result<Value, Silence> {
         let mut connection = self.link.connection.clone();
+        // What is rare is in a box of its own, so that the future of the rest stays a small one.
         let answer = async {
             if asks {
-                asking(&mut connection, command).await
+                Box::pin(asking(&mut connection, command)).await
             } else {
                 connection.send_packed_command(command).await
             }
         };
-        let answer = self.in_time(answer).await;
+        let answer = self.in_time(pin!(answer)).await;
         self.is_over = true;
         let patience = self.budget.deadline() - self.started;
         let told = told(self.guard, self.link, patience, answer);
@@ -277,19 +278,18 @@ impl UnderWay<'_> {
     /// is silent, and there is another one.
     async fn in_time(
         &self,
-        answer: impl Future<Output = RedisResult<Value>>,
+        mut answer: Pin<&mut impl Future<Output = RedisResult<Value>>>,
     ) -> Option<RedisResult<Value>> {
         let deadline = self.budget.deadline();
-        let suspicion = self.started + SUSPICION;
-        if deadline <= suspicion {
-            return timeout_at(deadline, answer).await.ok();
-        }
-        let mut answer = pin!(answer);
-        if let Ok(answer) = timeout_at(suspicion, &mut answer).await {
+        let suspicion = deadline.min(self.started + SUSPICION);
+        if let Ok(answer) = timeout_at(suspicion, answer.as_mut()).await {
             return Some(answer);
         }
+        if suspicion == deadline {
+            return None;
+        }
         self.guard.suspect(self.link, SUSPICION);
-        let mut dead = pin!(async {
+        let mut dead = Box::pin(async {
             let took = self.another().await;
             sleep(took * DEAD_AFTER).await;
         });

@@ -22,8 +22,7 @@ macro_rules! script {
 }
 
 pub(crate) static GCRA: Script = script!(
-    "851da46f24da197c9a8a4339299eb643973c2b11",
-    "lua/read.lua",
+    "f651091ddfedde5a9ad07bd4b773647553a62276",
     "lua/gcra.lua"
 );
 pub(crate) static GCRA_ONE: Script = script!(
@@ -31,13 +30,13 @@ pub(crate) static GCRA_ONE: Script = script!(
     "lua/gcra_one.lua"
 );
 pub(crate) static GCRA_PARTS: Script = script!(
-    "0c5644f84109f8ae589ff0d3c43746f5d4fc7d06",
+    "52bf4df4b20696f0166565afd7eff3afebbbac20",
     "lua/read.lua",
     "lua/gcra_time.lua",
     "lua/gcra_parts.lua"
 );
 pub(crate) static LIMITS: Script = script!(
-    "32ecb5c6847f7e4bc6efd85aa7424ff5526d25df",
+    "5f223d9f69c8267470b204c710d9fe65bf9ca45f",
     "lua/read.lua",
     "lua/gcra_time.lua",
     "lua/limits.lua"
@@ -68,11 +67,11 @@ impl Call {
     pub(crate) fn gcra<'a>(
         gcra: &Gcra,
         keys: impl Iterator<Item = &'a [u8]> + Clone,
-        costs: impl Iterator<Item = &'a [u32]>,
+        costs: impl Iterator<Item = &'a [u32]> + Clone,
     ) -> Self {
-        let mut costs = costs.peekable();
-        let of_first = costs.peek().copied().unwrap_or_default();
-        if let ([cost], 1, None) = (of_first, gcra.denominator, keys.clone().nth(1)) {
+        if let (Some([cost]), 1, None) =
+            (costs.clone().next(), gcra.denominator, keys.clone().nth(1))
+        {
             let mut call = Self::new(&GCRA_ONE, keys);
             let increment = gcra.interval.whole.saturating_mul((*cost).into());
             call.numbers([gcra.tolerance.whole, increment]);
@@ -88,8 +87,10 @@ impl Call {
         if gcra.denominator > 1 {
             call.numbers(parts(gcra));
         }
-        for costs in costs {
-            call.costs(costs);
+        if costs.clone().any(|costs| *costs != [1]) {
+            for costs in costs {
+                call.costs(costs);
+            }
         }
         call
     }

@@ -7,7 +7,7 @@
 --        4  parts of the tolerance
 --        5  how many parts make a µs
 --        5 + i  the checks of key i in their order: '3' for three of one unit each, or the cost of
---               each, ',2,1,5'
+--               each, ',2,1,5'; all of this is left out if each key has one check of one unit
 -- Reply  {debt before them, or -1 if the key is of another type, parts of the debt} for each key
 local interval, tolerance = ARGV[1] + 0, ARGV[2] + 0
 local interval_part, tolerance_part, denominator = ARGV[3] + 0, ARGV[4] + 0, ARGV[5] + 0
@@ -34,7 +34,7 @@ local function take(cost)
 end
 
 for i = 1, #KEYS do
-  local stored, checks = all[i], ARGV[5 + i]
+  local stored, checks = all[i], ARGV[5 + i] or '1'
   debt, part = 0, 0
   if stored == true then
     debt, checks = -1, ''

@@ -9,13 +9,13 @@ local function read(keys)
   if #keys == 1 then
     return {call('GET', keys[1])}
   end
-  local stored, missing = call('MGET', unpack(keys)), {}
+  local stored, found = call('MGET', unpack(keys)), 0
   for i = 1, #keys do
-    if not stored[i] then
-      missing[#missing + 1] = keys[i]
+    if stored[i] then
+      found = found + 1
     end
   end
-  if #missing > 0 and call('EXISTS', unpack(missing)) > 0 then
+  if found < #keys and call('EXISTS', unpack(keys)) > found then
     for i = 1, #keys do
       stored[i] = stored[i] or call('EXISTS', keys[i]) == 1
     end
