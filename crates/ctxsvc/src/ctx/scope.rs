@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::timer::Alarm;
-use super::waiters::Waiters;
+use super::waiters::{ToWake, Waiters};
 use crate::Done;
 use crate::done::Cause;
 use crate::sync::{AtomicBool, AtomicU8, AtomicUsize, Mutex, MutexGuard, Ordering, lock};
@@ -238,27 +238,20 @@ impl Scope {
     /// Ends this scope and all linked ones below it, unless they are over, and then wakes all who
     /// wait: who is woken finds each of them over.
     fn finish(&self, outcome: &Outcome) {
+        let mut to_wake = ToWake::default();
         let mut generations = Vec::new();
-        let Some(own) = self.end(outcome.clone(), &mut generations) else {
-            return;
-        };
+        generations.extend(self.end(outcome.clone(), &mut to_wake));
         // Not by recursion: a chain may be longer than the stack.
-        let mut below = Vec::new();
         while let Some((children, outcome)) = generations.pop() {
             for child in children
                 .into_iter()
                 .filter_map(|(_, child)| child.upgrade())
             {
                 let outcome = child.inherited(&outcome);
-                below.extend(child.end(outcome, &mut generations));
+                generations.extend(child.end(outcome, &mut to_wake));
             }
         }
-        for (waiters, token) in std::iter::once(own).chain(below) {
-            if let Some(token) = token {
-                token.cancel();
-            }
-            waiters.wake_all();
-        }
+        to_wake.wake();
     }
 
     /// Its own deadline, if that came before what its parent has ended with.
@@ -268,28 +261,24 @@ impl Scope {
         own.unwrap_or_else(|| outcome.clone())
     }
 
-    /// Ends this one scope and lists its children. Returns whom and what it has to wake, or none if
-    /// it was over.
-    fn end(
-        &self,
-        outcome: Outcome,
-        generations: &mut Vec<(Slab<Weak<Self>>, Outcome)>,
-    ) -> Option<(Waiters, Option<CancellationToken>)> {
-        let written = outcome.clone();
-        let open = {
-            let mut hub = self.hub();
-            if hub.outcome.is_some() {
-                return None;
-            }
-            hub.outcome = Some(written);
-            // ORDERING: Release, with the Acquire in `is_over`: the outcome is written.
-            self.state.store(OVER, Ordering::Release);
-            std::mem::take(&mut hub.open)
-        };
-        if !open.children.is_empty() {
-            generations.push((open.children, outcome));
+    /// Ends this one scope, unless it is over, and takes down whom it has to wake. Returns its
+    /// children, if there are any, and what they are to end with.
+    fn end(&self, outcome: Outcome, to_wake: &mut ToWake) -> Option<(Slab<Weak<Self>>, Outcome)> {
+        let mut hub = self.hub();
+        if hub.outcome.is_some() {
+            return None;
         }
-        Some((open.waiters, open.token))
+        let open = &mut hub.open;
+        to_wake.take(&mut open.waiters, &mut open.token);
+        // Dropped below, when the lock is not held any more.
+        let _alarms = (open.timer.take(), open.foreign.take());
+        let below = (!open.children.is_empty())
+            .then(|| (std::mem::take(&mut open.children), outcome.clone()));
+        hub.outcome = Some(outcome);
+        // ORDERING: Release, with the Acquire in `is_over`: the outcome is written.
+        self.state.store(OVER, Ordering::Release);
+        drop(hub);
+        below
     }
 
     /// Makes sure that what ends a scope above this one is told to this one.

@@ -3,6 +3,7 @@
 use std::task::Waker;
 
 use slab::Slab;
+use tokio_util::sync::CancellationToken;
 
 /// Wakers, each in a place that its owner knows.
 #[derive(Default)]
@@ -63,11 +64,40 @@ impl Waiters {
         let waiters = self.first.iter_mut().chain(others);
         waiters.filter_map(|waiter| waiter.waker.take()).collect()
     }
+}
 
-    pub(super) fn wake_all(self) {
-        let others = self.others.into_iter().map(|(_, waiter)| waiter);
-        let waiters = self.first.into_iter().chain(others);
-        let wakers = waiters.filter_map(|waiter| waiter.waker);
-        wakers.for_each(Waker::wake);
+/// Whom scopes that are over have to wake.
+#[derive(Default)]
+pub(super) struct ToWake {
+    /// The only one, as a rule, and then there is no allocation.
+    first: Option<Waker>,
+    alone: Vec<Waker>,
+    crowds: Vec<Slab<Waiter>>,
+    tokens: Vec<CancellationToken>,
+}
+
+impl ToWake {
+    /// Takes over whom a scope has to wake.
+    pub(super) fn take(&mut self, waiters: &mut Waiters, token: &mut Option<CancellationToken>) {
+        let first = waiters.first.take().and_then(|waiter| waiter.waker);
+        if self.first.is_none() {
+            self.first = first;
+        } else {
+            self.alone.extend(first);
+        }
+        if !waiters.others.is_empty() {
+            self.crowds.push(std::mem::take(&mut waiters.others));
+        }
+        self.tokens.extend(token.take());
+    }
+
+    pub(super) fn wake(self) {
+        for token in self.tokens {
+            token.cancel();
+        }
+        let crowds = self.crowds.into_iter().flatten();
+        let wakers = crowds.filter_map(|(_, waiter)| waiter.waker);
+        let all = self.first.into_iter().chain(self.alone).chain(wakers);
+        all.for_each(Waker::wake);
     }
 }

@@ -279,12 +279,7 @@ fn admit<A: Algorithm>(algorithm: &A, seen: A::Seen, cost: u32) -> Ruling<A::See
 }
 
 #[inline]
-fn decline<A: Algorithm>(
-    algorithm: &A,
-    seen: A::Seen,
-    cost: u32,
-    writes: bool,
-) -> Ruling<A::Seen> {
+fn decline<A: Algorithm>(algorithm: &A, seen: A::Seen, cost: u32, writes: bool) -> Ruling<A::Seen> {
     let wait_us = if cost > algorithm.capacity() {
         NEVER_US
     } else {

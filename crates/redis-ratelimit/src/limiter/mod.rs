@@ -87,8 +87,10 @@ impl Limiter {
     /// # Cancel safety
     ///
     /// Before it is polled nothing is asked. Dropped later, the units may have been taken.
-    // No `async fn`, because that would keep the check twice.
-    #[expect(clippy::manual_async_fn)]
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an async fn would keep the check twice"
+    )]
     pub fn check(&self, check: Check<'_>) -> impl Future<Output = Decision> + Send {
         async move {
             match &self.backend {

@@ -21,10 +21,8 @@ macro_rules! script {
     };
 }
 
-pub(crate) static GCRA: Script = script!(
-    "f651091ddfedde5a9ad07bd4b773647553a62276",
-    "lua/gcra.lua"
-);
+pub(crate) static GCRA: Script =
+    script!("f651091ddfedde5a9ad07bd4b773647553a62276", "lua/gcra.lua");
 pub(crate) static GCRA_ONE: Script = script!(
     "a7568caec656f14049e3f052b70d7c5bde871972",
     "lua/gcra_one.lua"
