@@ -27,7 +27,7 @@ const CAPACITY: usize = 1_000_000;
 /// # Performance
 ///
 /// A decision reads the clock and takes one of 64 locks for as long as one key is looked up. A
-/// key that is known allocates nothing. Reading the system's clock is a quarter of it: with the
+/// key that is known allocates nothing. Reading the system's clock is a third of it: with the
 /// feature `quanta` a counter of the processor's is read instead, where there is one that counts
 /// steadily.
 ///

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bench::{Fact, Row, on_tokio};
+use bench::{Fact, Operation, Row, on_tokio};
 use ctxsvc::{Cached, Ctx, Load};
+
+use crate::probes::caches::{Amalgam, Cache, Cachet, Foyer, Hydra, Moka, Ours, QuickCache};
+use crate::probes::origin::{Ends, Origin};
 
 /// Ready at once, or after a while.
 struct Rows {
@@ -54,7 +57,7 @@ fn key(nth: u64, keys: u64) -> u64 {
 }
 
 pub(crate) fn rows() -> Vec<Row> {
-    vec![hit(), miss()]
+    vec![hit(), miss(), remembered(), forgotten()]
 }
 
 fn hit() -> Row {
@@ -108,6 +111,44 @@ fn miss() -> Row {
                 }
             })
         })
+}
+
+/// Each as its documentation advises, in front of a repository.
+fn remembered() -> Row {
+    fn again<C: Cache>() -> impl Operation {
+        on_tokio(async || {
+            let cache = C::before(Origin::new(Duration::ZERO, Ends::Well));
+            async move || cache.get().await.is_ok()
+        })
+    }
+    Row::new("get a value that is remembered, of caches that load")
+        .ours("ctxsvc", |_| again::<Ours>())
+        .peer("amalgam-cache", |_| again::<Amalgam>())
+        .peer("cachet", |_| again::<Cachet>())
+        .peer("foyer", |_| again::<Foyer>())
+        .peer("hydracache", |_| again::<Hydra>())
+        .peer("moka", |_| again::<Moka>())
+        .peer("quick_cache", |_| again::<QuickCache>())
+}
+
+fn forgotten() -> Row {
+    fn anew<C: Cache>() -> impl Operation {
+        on_tokio(async || {
+            let cache = C::before(Origin::new(Duration::ZERO, Ends::Well));
+            async move || {
+                cache.forget().await;
+                cache.get().await.is_ok()
+            }
+        })
+    }
+    Row::new("forget a value and get it again")
+        .ours("ctxsvc", |_| anew::<Ours>())
+        .peer("amalgam-cache", |_| anew::<Amalgam>())
+        .peer("cachet", |_| anew::<Cachet>())
+        .peer("foyer", |_| anew::<Foyer>())
+        .peer("hydracache", |_| anew::<Hydra>())
+        .peer("moka", |_| anew::<Moka>())
+        .peer("quick_cache", |_| anew::<QuickCache>())
 }
 
 /// How much longer than the load the last of ten thousand callers waits.

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use bench::{Operation, Row, batch, each, on_tokio, unmeasured};
 use ctxsvc::{CancelGuard, Ctx};
+use metainfo::MetaInfo;
+use tokio_context::context::RefContext;
 use tokio_util::sync::CancellationToken;
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -22,7 +24,13 @@ pub(crate) fn rows() -> Vec<Row> {
         checked(10),
         contended(),
     ];
-    rows.extend([check(), run_ready(), run_waiting(), values()]);
+    rows.extend([
+        check(),
+        run_ready(),
+        run_waiting(),
+        values(),
+        derive_value(),
+    ]);
     rows.extend([cancel_unwatched(), cancel_watched(), cancel_children()]);
     rows.push(live_and_end());
     rows
@@ -62,6 +70,15 @@ fn derive_for() -> Row {
             on_tokio(async || {
                 let token = CancellationToken::new();
                 async move || (token.child_token(), tokio::time::sleep(HOUR))
+            })
+        })
+        .peer("tokio-context", |_| {
+            on_tokio(async || {
+                let (parent, handle) = RefContext::new();
+                async move || {
+                    let _kept = &handle;
+                    tokio_context::context::Context::with_parent(&parent, Some(HOUR))
+                }
             })
         })
 }
@@ -229,16 +246,59 @@ fn values() -> Row {
                 .with_value(Layer::<9>);
             each(move || black_box(&ctx).value::<u64>().copied())
         })
-        .peer("a list of ten, walked", |_| {
-            let list: Vec<Box<dyn std::any::Any>> = (0..9)
-                .map(|_| -> Box<dyn std::any::Any> { Box::new(()) })
-                .chain([Box::new(1_u64) as _])
-                .collect();
+        .peer("OpenTelemetry", |_| {
+            let ctx = opentelemetry::Context::new().with_value(1_u64);
+            let ctx = ctx
+                .with_value(Layer::<1>)
+                .with_value(Layer::<2>)
+                .with_value(Layer::<3>);
+            let ctx = ctx
+                .with_value(Layer::<4>)
+                .with_value(Layer::<5>)
+                .with_value(Layer::<6>);
+            let ctx = ctx
+                .with_value(Layer::<7>)
+                .with_value(Layer::<8>)
+                .with_value(Layer::<9>);
+            each(move || black_box(&ctx).get::<u64>().copied())
+        })
+        .peer("metainfo", |_| {
+            let mut info = MetaInfo::new();
+            info.insert(1_u64);
+            let info = below(info, Layer::<1>);
+            let info = below(below(info, Layer::<2>), Layer::<3>);
+            let info = below(below(info, Layer::<4>), Layer::<5>);
+            let info = below(below(info, Layer::<6>), Layer::<7>);
+            let info = below(below(info, Layer::<8>), Layer::<9>);
+            each(move || black_box(&info).get::<u64>().copied())
+        })
+}
+
+/// One value more, as who is called adds it.
+fn below<T: Send + Sync + 'static>(info: MetaInfo, value: T) -> MetaInfo {
+    let mut info = MetaInfo::from(Arc::new(info));
+    info.insert(value);
+    info
+}
+
+fn derive_value() -> Row {
+    Row::new("derive with a value")
+        .ours("ctxsvc", |_| {
+            let ctx = Ctx::root().with_value(Layer::<1>);
+            each(move || ctx.with_value(1_u64))
+        })
+        .peer("OpenTelemetry", |_| {
+            let ctx = opentelemetry::Context::new().with_value(Layer::<1>);
+            each(move || ctx.with_value(1_u64))
+        })
+        .peer("metainfo", |_| {
+            let mut parent = MetaInfo::new();
+            parent.insert(Layer::<1>);
+            let parent = Arc::new(parent);
             each(move || {
-                let mut values = black_box(&list).iter();
-                values
-                    .find_map(|value| value.downcast_ref::<u64>())
-                    .copied()
+                let mut info = MetaInfo::from(Arc::clone(&parent));
+                info.insert(1_u64);
+                info
             })
         })
 }

@@ -13,7 +13,9 @@ pub(crate) fn ours(store: MemoryStore) -> impl Operation {
         runtime.block_on(async {
             for _ in 0..count {
                 let check = Check::new(&policy, "user:42").expect("a short key");
-                assert!(std::hint::black_box(limiter.check(check).await.is_admitted()));
+                assert!(std::hint::black_box(
+                    limiter.check(check).await.is_admitted()
+                ));
             }
         });
     })

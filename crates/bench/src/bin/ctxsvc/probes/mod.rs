@@ -1,7 +1,7 @@
 //! What becomes of a load whose callers, loader or row change under way.
 
-mod caches;
-mod origin;
+pub(crate) mod caches;
+pub(crate) mod origin;
 
 use std::task::Context;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use tokio::runtime::Builder;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use caches::{Amalgam, Cache, Cachet, Foyer, Moka, Ours, QuickCache};
+use caches::{Amalgam, Cache, Cachet, Foyer, Hydra, Moka, Ours, QuickCache};
 use origin::{Ends, Origin};
 
 const LOAD: Duration = Duration::from_millis(20);
@@ -51,6 +51,7 @@ impl Probe {
             .of("amalgam-cache", move || self.figure::<Amalgam>())
             .of("cachet", move || self.figure::<Cachet>())
             .of("foyer", move || self.figure::<Foyer>())
+            .of("hydracache", move || self.figure::<Hydra>())
             .of("moka", move || self.figure::<Moka>())
             .of("quick_cache", move || self.figure::<QuickCache>())
     }

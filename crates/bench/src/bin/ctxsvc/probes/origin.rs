@@ -47,7 +47,9 @@ impl Origin {
     pub(crate) async fn load(self) -> Result<u64, Failed> {
         self.loads.fetch_add(1, Ordering::SeqCst);
         let row = self.row.load(Ordering::SeqCst);
-        tokio::time::sleep(self.takes).await;
+        if !self.takes.is_zero() {
+            tokio::time::sleep(self.takes).await;
+        }
         match self.ends {
             Ends::Well => Ok(row),
             Ends::InFailure => Err(Failed),
