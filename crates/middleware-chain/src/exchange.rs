@@ -156,7 +156,8 @@ impl Exchange {
         self.error.as_ref()
     }
 
-    /// Says how the request will have ended, unless worse befalls it.
+    /// Says how the request will have ended, unless worse befalls it. The rest of the chain says so
+    /// anew when it runs.
     pub const fn set_outcome(&mut self, outcome: Outcome) {
         self.outcome = Some(outcome);
     }
@@ -305,13 +306,19 @@ impl Exchange {
         Request::from_parts(raw::take_head(&mut self.request), body)
     }
 
-    /// Puts in what the service has answered: what an earlier run has ended in is over.
+    /// What an earlier run has ended in is over.
+    #[inline]
+    pub(crate) fn forget_end(&mut self) {
+        self.outcome = None;
+        self.error = None;
+    }
+
+    /// Puts in what the service has answered.
     #[inline]
     pub(crate) fn set_response(&mut self, parts: response::Parts) -> Done {
         self.response = Some(parts);
         self.own_body = None;
-        self.outcome = None;
-        self.error = None;
+        self.forget_end();
         Done(())
     }
 }

@@ -179,10 +179,7 @@ where
         frame.set_exit(Outcome::Complete, 0);
         return Response::from_parts(head, body);
     }
-    // One that is over is not asked for, and need not say how large it is.
-    let is_over = body.is_end_stream();
-    let length = is_over.then_some(0).or_else(|| body.size_hint().exact());
-    body.end_with(Ending::new(frame, &head, length));
+    body.end_with(Ending::new(frame, &head));
     Response::from_parts(head, body)
 }
 

@@ -10,7 +10,6 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::Ending;
-use crate::panics::caught;
 use crate::{Body, BoxError, Error, Outcome};
 
 pin_project! {
@@ -56,9 +55,23 @@ impl<B> ResponseBody<B> {
             ending: None,
         }
     }
+}
 
+impl<B> ResponseBody<B>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    /// The request is over when this body is.
     pub(crate) fn end_with(&mut self, ending: Ending) {
-        self.ending = Some(ending);
+        let ending = self.ending.insert(ending);
+        let content = &self.content;
+        // One that is over is not asked for, and need not say how large it is.
+        ending.or_length(|ending| {
+            let is_over = ending.says(|| content.is_end_stream());
+            let length = || ending.says(|| content.size_hint()).exact();
+            is_over.then_some(0).or_else(length)
+        });
     }
 }
 
@@ -75,17 +88,12 @@ where
         let Some(ending) = this.ending else {
             return this.content.poll(cx);
         };
-        let is_late = ending.is_late();
-        let watch = ending.watch();
-        watch.polls();
-        let mut polled = if is_late {
+        let mut polled = if ending.is_late() {
             late()
-        } else if watch.catches_panics {
-            caught(|| this.content.as_mut().poll(cx)).unwrap_or_else(panicked)
         } else {
-            this.content.as_mut().poll(cx)
+            let frame = ending.frame(|| this.content.as_mut().poll(cx));
+            frame.unwrap_or_else(panicked)
         };
-        watch.polled();
         if polled.is_pending() {
             ending.goes_on();
             ready!(ending.poll_wait(cx));
@@ -99,15 +107,13 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.content.is_end_stream()
+        let ask = || self.content.is_end_stream();
+        self.ending.as_ref().map_or_else(ask, |it| it.says(ask))
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.content {
-            Content::Foreign { body } => body.size_hint(),
-            Content::Boxed { body } => body.size_hint(),
-            Content::Own { bytes } => SizeHint::with_exact(bytes.len() as u64),
-        }
+        let ask = || self.content.size_hint();
+        self.ending.as_ref().map_or_else(ask, |it| it.says(ask))
     }
 }
 
@@ -131,8 +137,8 @@ fn note<B>(
             if let Some(data) = frame.data_ref() {
                 watch.sends(data.len() as u64);
             }
-            if frame.is_trailers() || content.is_end_stream() {
-                watch.has_sent_all();
+            if frame.is_trailers() || ending.says(|| content.is_end_stream()) {
+                ending.watch().has_sent_all();
             } else {
                 ending.goes_on();
             }
@@ -178,6 +184,14 @@ where
             Self::Foreign { body } => body.is_end_stream(),
             Self::Boxed { body } => body.is_end_stream(),
             Self::Own { bytes } => bytes.is_empty(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Foreign { body } => body.size_hint(),
+            Self::Boxed { body } => body.size_hint(),
+            Self::Own { bytes } => SizeHint::with_exact(bytes.len() as u64),
         }
     }
 }

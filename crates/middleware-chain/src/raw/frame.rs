@@ -135,6 +135,12 @@ impl Frame {
         unsafe { &mut (*self.block.as_ptr()).watch }
     }
 
+    /// What is known of the body that goes out, to be looked at.
+    pub(crate) fn watched(&self) -> &Watch {
+        // SAFETY: as in `watch`.
+        unsafe { &(*self.block.as_ptr()).watch }
+    }
+
     /// Whether anybody waits for the end, or has rules for the body.
     pub(crate) fn has_to_stay(&mut self) -> bool {
         // SAFETY: the block is ours.

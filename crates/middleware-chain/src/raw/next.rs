@@ -86,6 +86,7 @@ impl<'a> Next<'a> {
 
     #[inline]
     fn launch<'b>(&mut self, cx: &'b mut Exchange) -> NextFuture<'b> {
+        cx.forget_end();
         // SAFETY: the frame outlives `'a`, and this level exists: the endpoint's future, which is
         // the only one at the last level, does not run its `Next`.
         unsafe { start(self.place.block(), self.place.level(), cx) };
