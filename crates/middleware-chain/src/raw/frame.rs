@@ -1,6 +1,6 @@
 //! The block of one request, and who owns it.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::Layout;
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 
 use http::request;
 
+use super::memory::{self, ALLOCATED};
 use super::next::{self, Next};
 use super::plan::Plan;
 use crate::body::Watch;
@@ -39,8 +40,6 @@ pub(super) struct Header {
 
 /// A block begins at a multiple of this, so that a level fits into the low bits of its address.
 pub(super) const ALIGN: usize = 64;
-/// What allocators give without being asked.
-const ALLOCATED: usize = 2 * size_of::<usize>();
 
 /// What is inside the chain.
 pub(crate) trait Endpoint: Send {
@@ -187,9 +186,7 @@ impl Drop for Frame {
                     (&raw mut (*header).exchange).drop_in_place();
                     (&raw mut (*header).watch).drop_in_place();
                     drop(Arc::from_raw((*header).plan));
-                    let (memory, allocated) = ((*header).memory, (*header).allocated);
-                    let layout = Layout::from_size_align_unchecked(allocated, ALLOCATED);
-                    dealloc(memory.as_ptr(), layout);
+                    memory::free((*header).memory, (*header).allocated);
                 }
             }
         }
@@ -299,12 +296,8 @@ impl<E> fmt::Debug for Running<E> {
 #[inline]
 fn alloc_aligned(block: Layout) -> (NonNull<u8>, usize, NonNull<u8>) {
     let align = block.align().max(ALIGN);
-    let layout = Layout::from_size_align(block.size() + align - ALLOCATED, ALLOCATED)
-        .expect("a frame fits into the address space");
-    // SAFETY: the header alone makes the layout not empty.
-    let memory =
-        NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout));
+    let (memory, allocated) = memory::allocate(block.size() + align - ALLOCATED);
     let skipped = memory.addr().get().wrapping_neg() & (align - 1);
     // SAFETY: it is a multiple of `ALLOCATED` below `align`, for which there is room.
-    (memory, layout.size(), unsafe { memory.add(skipped) })
+    (memory, allocated, unsafe { memory.add(skipped) })
 }
