@@ -17,8 +17,8 @@ use crate::{Exchange, Exit, Middleware, Next, Result, Role, TraceContext};
 /// servers, and closes it after the last byte of the answer or when there will be no more of them.
 /// What is logged on the way to the head of the answer is in the span; its body is not.
 ///
-/// The [`TraceContext`] of the request is in its extensions and in its headers `traceparent` and
-/// `tracestate`, also if nobody records spans. A trace that a client names is continued only if
+/// The [`TraceContext`] of the request is in its headers `traceparent` and `tracestate`, from where a
+/// handler can [`extract`](TraceContext::extract) it, also if nobody records spans. A trace that a client names is continued only if
 /// [`trusting`](Self::trusting) says so.
 ///
 /// By default nothing in the span is about a person: it has the route in place of the path, no query,
@@ -97,7 +97,7 @@ impl Trace {
         self.shown & what != 0
     }
 
-    fn span(self, cx: &Exchange, context: &TraceContext, parent: Option<&Hex<8>>) -> Span {
+    fn span(self, cx: &Exchange, context: &TraceContext, parent: Option<[u8; 8]>) -> Span {
         let request = cx.request();
         // Nothing of it is worked out if nobody records spans.
         info_span!(
@@ -108,7 +108,7 @@ impl Trace {
             otel.status_code = Empty,
             trace_id = Hex::of(context.trace_id()).as_str(),
             span_id = Hex::of(context.span_id()).as_str(),
-            parent_span_id = parent.map(Hex::as_str),
+            parent_span_id = parent.map(Hex::of).as_ref().map(Hex::as_str),
             http.request.method = method_name(&request.method),
             http.request.method_original = method_original(&request.method),
             http.route = Empty,
@@ -144,19 +144,11 @@ impl Trace {
 impl Middleware for Trace {
     async fn handle<'a>(&'a self, cx: &'a mut Exchange, next: Next<'a>) -> Result {
         let span = {
-            let request = cx.request_mut();
+            let headers = &mut cx.request_mut().headers;
             // What a stranger names is not even read.
-            let parent = self.is_trusting.then_some(&request.headers);
-            let parent = parent.and_then(TraceContext::extract);
-            let context = parent
-                .as_ref()
-                .map_or_else(TraceContext::root, TraceContext::child);
-            context.inject(&mut request.headers);
-            let parent = parent.map(|it| Hex::of(it.span_id()));
-            let span = self.span(cx, &context, parent.as_ref());
+            let (context, parent) = TraceContext::take_over(headers, self.is_trusting);
             cx.set_trace(&context);
-            cx.request_mut().extensions.insert(context);
-            span
+            self.span(cx, &context, parent)
         };
         if span.is_disabled() {
             return next.run(cx).await;
