@@ -309,8 +309,11 @@ impl Exchange {
     /// What an earlier run has ended in is over.
     #[inline]
     pub(crate) fn forget_end(&mut self) {
-        self.outcome = None;
-        self.error = None;
+        // Looked at first, because each member of a chain comes by here.
+        if self.outcome.is_some() || self.error.is_some() {
+            self.outcome = None;
+            self.error = None;
+        }
     }
 
     /// Puts in what the service has answered.

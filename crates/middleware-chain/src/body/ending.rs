@@ -18,12 +18,12 @@ pub(crate) struct Watch {
     /// Bytes after which a server asks for no more frames.
     length: Option<u64>,
     outcome: Option<Outcome>,
-    is_polling: bool,
+    pub(super) is_polling: bool,
     /// The head is out, and more than one frame is to come.
     has_begun: bool,
-    catches_panics: bool,
+    pub(super) catches_panics: bool,
     /// By itself, when it was asked something: the next frame says so.
-    has_panicked: Cell<bool>,
+    pub(super) has_panicked: Cell<bool>,
     /// Made when there is something to wait for, which is seldom.
     pub(super) timer: Option<Box<Timer>>,
 }
@@ -73,21 +73,6 @@ impl Ending {
             watch.has_panicked.set(true);
             T::default()
         })
-    }
-
-    /// A frame of the body, unless it panics.
-    pub(super) fn frame<T>(&mut self, poll: impl FnOnce() -> T) -> Option<T> {
-        let watch = self.0.watch();
-        watch.is_polling = true;
-        let frame = if watch.has_panicked.get() {
-            None
-        } else if watch.catches_panics {
-            caught(poll)
-        } else {
-            Some(poll())
-        };
-        watch.is_polling = false;
-        frame
     }
 
     /// The body has something, or nothing yet, and that is not all of it.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -10,6 +10,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::Ending;
+use crate::panics::caught;
 use crate::{Body, BoxError, Error, Outcome};
 
 pin_project! {
@@ -84,26 +85,11 @@ where
     type Error = BoxError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
-        let mut this = self.project();
-        let Some(ending) = this.ending else {
-            return this.content.poll(cx);
-        };
-        let mut polled = if ending.is_late() {
-            late()
-        } else {
-            let frame = ending.frame(|| this.content.as_mut().poll(cx));
-            frame.unwrap_or_else(panicked)
-        };
-        if polled.is_pending() {
-            ending.goes_on();
-            ready!(ending.poll_wait(cx));
-            polled = late();
+        let this = self.project();
+        match this.ending {
+            None => this.content.poll(cx),
+            Some(ending) => poll_watched(ending, this.content, cx),
         }
-        // By reference: a frame is large.
-        if let Poll::Ready(frame) = &polled {
-            note(ending, frame.as_ref(), &this.content);
-        }
-        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -115,6 +101,58 @@ where
         let ask = || self.content.size_hint();
         self.ending.as_ref().map_or_else(ask, |it| it.says(ask))
     }
+}
+
+/// One way out and one variable, because a frame is large: it is made where it goes to.
+fn poll_watched<B>(
+    ending: &mut Ending,
+    mut content: Pin<&mut Content<B>>,
+    cx: &mut Context<'_>,
+) -> Polled
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let mut polled = if ending.is_late() {
+        late()
+    } else {
+        poll_guarded(ending, content.as_mut(), cx)
+    };
+    if polled.is_pending() {
+        ending.goes_on();
+        if ending.poll_wait(cx).is_ready() {
+            polled = late();
+        }
+    }
+    if let Poll::Ready(frame) = &polled {
+        note(ending, frame.as_ref(), &content);
+    }
+    polled
+}
+
+/// A frame of the body. If it panics, an error in place of it.
+#[inline]
+fn poll_guarded<B>(
+    ending: &mut Ending,
+    content: Pin<&mut Content<B>>,
+    cx: &mut Context<'_>,
+) -> Polled
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let watch = ending.watch();
+    if !watch.catches_panics {
+        watch.is_polling = true;
+        let polled = content.poll(cx);
+        watch.is_polling = false;
+        return polled;
+    }
+    let mut polled = Poll::Pending;
+    if watch.has_panicked.get() || caught(|| polled = content.poll(cx)).is_none() {
+        polled = panicked();
+    }
+    polled
 }
 
 /// Tells the record what a frame means.

@@ -84,7 +84,6 @@ impl<'a> Next<'a> {
         self.place.block()
     }
 
-    #[inline]
     fn launch<'b>(&mut self, cx: &'b mut Exchange) -> NextFuture<'b> {
         cx.forget_end();
         // SAFETY: the frame outlives `'a`, and this level exists: the endpoint's future, which is
@@ -314,14 +313,28 @@ unsafe fn leave(block: NonNull<Header>, level: &Level, result: Result) -> Done {
 /// The block lives and `at` exists.
 #[inline]
 pub(super) unsafe fn drop_level(block: NonNull<Header>, at: usize) {
-    // SAFETY: the caller's promise, and clause 5.
+    // SAFETY: the caller's promise.
     unsafe {
         let live = &raw const (*block.as_ptr()).live;
         if (*live).get() & (1 << at) != 0 {
-            (*live).set((*live).get() & !(1 << at));
-            let level = level(block, at);
-            (level.drop_future)(block.as_ptr().cast::<u8>().add(level.offset));
+            drop_live(block, at);
         }
+    }
+}
+
+/// The same where there is one, which is seldom: a future that is ready is dropped by then.
+///
+/// # Safety
+///
+/// That of [`drop_level`], and there is a future.
+#[cold]
+unsafe fn drop_live(block: NonNull<Header>, at: usize) {
+    // SAFETY: the caller's promise, and clause 5.
+    unsafe {
+        let live = &raw const (*block.as_ptr()).live;
+        (*live).set((*live).get() & !(1 << at));
+        let level = level(block, at);
+        (level.drop_future)(block.as_ptr().cast::<u8>().add(level.offset));
     }
 }
 
