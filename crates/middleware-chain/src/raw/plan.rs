@@ -153,6 +153,11 @@ impl Plan {
         }
     }
 
+    /// Whether the service is all that there is.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.levels.len() == 1 && self.hooks.is_empty()
+    }
+
     /// What a frame takes, without the service's own future.
     pub(crate) const fn frame_bytes(&self) -> usize {
         self.layout.size()
