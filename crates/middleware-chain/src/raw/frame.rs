@@ -14,7 +14,7 @@ use http::request;
 
 use super::memory::{self, ALLOCATED};
 use super::next::{self, Next};
-use super::plan::Plan;
+use super::plan::{Level, Plan};
 use crate::body::Watch;
 use crate::panics::caught;
 use crate::{Exchange, Exit, Outcome, Result};
@@ -22,6 +22,8 @@ use crate::{Exchange, Exit, Outcome, Result};
 pub(super) struct Header {
     /// A share of it is ours.
     pub(super) plan: *const Plan,
+    /// The plan's, which each member looks at.
+    pub(super) levels: *const Level,
     /// A bit for each level whose future is in its slot.
     pub(super) live: Cell<u64>,
     /// How many hooks have their state in its slot: they begin in order.
@@ -231,6 +233,7 @@ impl<E: Endpoint + 'static> Running<E> {
             let slot: *mut E = block.as_ptr().cast::<u8>().add(offset).cast();
             slot.write(endpoint());
             block.write(Header {
+                levels: plan.levels.as_ptr(),
                 plan: Arc::into_raw(plan),
                 live: Cell::new(0),
                 begun: Cell::new(0),

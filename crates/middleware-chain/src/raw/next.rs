@@ -59,6 +59,7 @@ impl<'a> Next<'a> {
     /// If the future of an earlier [`attempt`](Self::attempt) was forgotten (`mem::forget`).
     // By value: a `Next` that stays alive across the await makes each future larger and slower.
     // `'a: 'b` keeps the future within the life of the frame.
+    #[inline]
     pub fn run<'b>(mut self, cx: &'b mut Exchange) -> NextFuture<'b>
     where
         'a: 'b,
@@ -146,9 +147,8 @@ impl fmt::Debug for NextFuture<'_> {
 unsafe fn level<'a>(block: NonNull<Header>, level: usize) -> &'a Level {
     // SAFETY: the caller's promise; the plan is not changed while frames point to it.
     unsafe {
-        let levels: &[Level] = &(*(*block.as_ptr()).plan).levels;
-        debug_assert!(level < levels.len());
-        levels.get_unchecked(level)
+        debug_assert!(level < (&(*(*block.as_ptr()).plan).levels).len());
+        &*(*block.as_ptr()).levels.add(level)
     }
 }
 
