@@ -37,8 +37,6 @@ pub struct Exchange {
     pub(crate) body_rules: BodyRules,
     pub(crate) meter: Option<Arc<Meter>>,
     at_exit: Vec<AtExit>,
-    /// Held until the request is over.
-    slots: Vec<OwnedSemaphorePermit>,
 }
 
 /// What passes a tower layer, in the request's extensions.
@@ -53,7 +51,14 @@ pub(crate) struct Known {
     trace: Option<([u8; 16], [u8; 8])>,
 }
 
-type AtExit = Box<dyn FnOnce(&Exit<'_>) + Send>;
+/// What is done when the request is over.
+enum AtExit {
+    Call(Call),
+    /// Let go, before anything is called.
+    Slot(OwnedSemaphorePermit),
+}
+
+type Call = Box<dyn FnOnce(&Exit<'_>) + Send>;
 
 /// Shows that there is an answer: only [`Exchange::answer`] and [`Next::run`](crate::Next::run)
 /// give one, so a middleware that does neither does not compile.
@@ -88,7 +93,6 @@ impl Exchange {
             body_rules: BodyRules::default(),
             meter: None,
             at_exit: Vec::new(),
-            slots: Vec::new(),
         }
     }
 
@@ -249,26 +253,35 @@ impl Exchange {
     ///
     /// What the closure owns lives until then: that is how a permit is held to the last byte.
     pub fn at_exit(&mut self, call: impl FnOnce(&Exit<'_>) + Send + 'static) {
-        self.at_exit.push(Box::new(call));
+        self.at_exit.push(AtExit::Call(Box::new(call)));
     }
 
     pub(crate) fn hold(&mut self, slot: OwnedSemaphorePermit) {
-        self.slots.push(slot);
+        self.at_exit.push(AtExit::Slot(slot));
     }
 
     pub(crate) fn holds_slot_of(&self, slots: &Arc<Semaphore>) -> bool {
-        let mut held = self.slots.iter();
-        held.any(|slot| Arc::ptr_eq(slot.semaphore(), slots))
+        self.at_exit.iter().any(|it| match it {
+            AtExit::Call(_) => false,
+            AtExit::Slot(slot) => Arc::ptr_eq(slot.semaphore(), slots),
+        })
     }
 
-    /// What is to be called when it is over. What is held is let go.
-    pub(crate) fn take_at_exit(&mut self) -> Vec<AtExit> {
-        self.slots.clear();
-        mem::take(&mut self.at_exit)
+    /// What is to be called when it is over, the last one first. What is held is let go.
+    pub(crate) fn take_at_exit(&mut self) -> Vec<Call> {
+        if self.at_exit.is_empty() {
+            return Vec::new();
+        }
+        let all = mem::take(&mut self.at_exit).into_iter().rev();
+        all.filter_map(|it| match it {
+            AtExit::Call(call) => Some(call),
+            AtExit::Slot(_) => None,
+        })
+        .collect()
     }
 
     pub(crate) const fn has_at_exit(&self) -> bool {
-        !self.at_exit.is_empty() || !self.slots.is_empty()
+        !self.at_exit.is_empty()
     }
 
     /// Leaves in the request what the part of the chain behind a tower layer is to know.

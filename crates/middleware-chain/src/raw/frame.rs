@@ -160,7 +160,7 @@ impl Frame {
             }
             let calls = (*exchange).take_at_exit();
             let exit = Exit::new(&*exchange, (*header).outcome, (*header).bytes_out);
-            for call in calls.into_iter().rev() {
+            for call in calls {
                 let _panicked = caught(|| call(&exit));
             }
             next::end_hooks(self.block, 0, &exit);
