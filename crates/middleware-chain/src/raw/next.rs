@@ -147,7 +147,8 @@ impl fmt::Debug for NextFuture<'_> {
 unsafe fn level<'a>(block: NonNull<Header>, level: usize) -> &'a Level {
     // SAFETY: the caller's promise; the plan is not changed while frames point to it.
     unsafe {
-        debug_assert!(level < (&(*(*block.as_ptr()).plan).levels).len());
+        let plan = &*(*block.as_ptr()).plan;
+        debug_assert!(level < plan.levels.len());
         &*(*block.as_ptr()).levels.add(level)
     }
 }
