@@ -82,7 +82,9 @@ impl<'a> Line<'a> {
             end -= 1;
         }
         let value = &value[..end];
-        if self.format == LogFormat::Json || !value.bytes().all(is_plain) {
+        // To the end, without a branch for each byte: most values are plain.
+        let is_all_plain = || value.bytes().fold(true, |all, byte| all & is_plain(byte));
+        if self.format == LogFormat::Json || !is_all_plain() {
             json_string(self.bytes, value);
         } else {
             self.bytes.extend(value.as_bytes());
