@@ -103,7 +103,7 @@ where
     }
 }
 
-/// One way out and one variable, because a frame is large: it is made where it goes to.
+/// What is polled is looked at where it goes to: it is large, and nothing else is put there.
 fn poll_watched<B>(
     ending: &mut Ending,
     mut content: Pin<&mut Content<B>>,
@@ -113,44 +113,66 @@ where
     B: HttpBody<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    let mut polled = if ending.is_late() {
-        late()
-    } else {
-        poll_guarded(ending, content.as_mut(), cx)
-    };
-    if polled.is_pending() {
-        ending.goes_on();
-        if ending.poll_wait(cx).is_ready() {
-            polled = late();
-        }
+    if ending.is_late() {
+        return noted(ending, &content, late());
     }
-    if let Poll::Ready(frame) = &polled {
-        note(ending, frame.as_ref(), &content);
+    if ending.watch().catches_panics {
+        return poll_guarded(ending, content, cx);
+    }
+    ending.watch().is_polling = true;
+    let polled = content.as_mut().poll(cx);
+    ending.watch().is_polling = false;
+    match &polled {
+        Poll::Ready(frame) => note(ending, frame.as_ref(), &content),
+        Poll::Pending => return poll_wait(ending, &content, cx),
     }
     polled
 }
 
-/// A frame of the body. If it panics, an error in place of it.
-#[inline]
+/// The same where an error is to be put in place of a panic.
 fn poll_guarded<B>(
     ending: &mut Ending,
-    content: Pin<&mut Content<B>>,
+    mut content: Pin<&mut Content<B>>,
     cx: &mut Context<'_>,
 ) -> Polled
 where
     B: HttpBody<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    let watch = ending.watch();
-    if !watch.catches_panics {
-        watch.is_polling = true;
-        let polled = content.poll(cx);
-        watch.is_polling = false;
-        return polled;
-    }
     let mut polled = Poll::Pending;
-    if watch.has_panicked.get() || caught(|| polled = content.poll(cx)).is_none() {
-        polled = panicked();
+    let has_panicked = ending.watch().has_panicked.get()
+        || caught(|| polled = content.as_mut().poll(cx)).is_none();
+    if has_panicked {
+        return noted(ending, &content, panicked());
+    }
+    if polled.is_pending() {
+        return poll_wait(ending, &content, cx);
+    }
+    noted(ending, &content, polled)
+}
+
+/// There is nothing yet, and an error if that is so for too long.
+#[inline(never)]
+fn poll_wait<B>(ending: &mut Ending, content: &Content<B>, cx: &mut Context<'_>) -> Polled
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    ending.goes_on();
+    if ending.poll_wait(cx).is_pending() {
+        return Poll::Pending;
+    }
+    noted(ending, content, late())
+}
+
+#[inline]
+fn noted<B>(ending: &mut Ending, content: &Content<B>, polled: Polled) -> Polled
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    if let Poll::Ready(frame) = &polled {
+        note(ending, frame.as_ref(), content);
     }
     polled
 }
@@ -204,6 +226,8 @@ where
     B: HttpBody<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
+    /// Not inlined, so that what it returns is made where it goes to.
+    #[inline(never)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         match self.project() {
             ContentProjection::Foreign { body } => body
