@@ -16,7 +16,7 @@ pub(crate) const USAGE: &str = "\
 cargo xtask COMMAND
 
 test   [-p CRATE]... [TIER]...  unit, doc, redis, postgres (CI=true: also model, chaos); by name
-                                also shuttle, browser, soak
+                                also shuttle, asan, browser, soak
          --services SOURCE      auto (the default: the first that answers) or one of
                                 env, container, local, bundled, none
          --require SERVICES     redis,postgres: fail without them (CI=true implies both)

@@ -1,5 +1,6 @@
 //! One request and its response, while they pass the chain.
 
+use std::cell::Cell;
 use std::fmt;
 use std::mem;
 use std::net::IpAddr;
@@ -26,9 +27,11 @@ pub struct Exchange {
     status: Option<StatusCode>,
     outcome: Option<Outcome>,
     error: Option<Error>,
-    started: Option<Instant>,
+    started: Cell<Option<Instant>>,
     first_byte: Option<Duration>,
     deadline: Option<Instant>,
+    /// A deadline that counts from the beginning, which nobody may have asked for yet.
+    total: Option<Duration>,
     client: Option<IpAddr>,
     request_id: Option<HeaderValue>,
     route: Option<RouteSlot>,
@@ -37,8 +40,6 @@ pub struct Exchange {
     pub(crate) body_rules: BodyRules,
     pub(crate) meter: Option<Arc<Meter>>,
     at_exit: Vec<AtExit>,
-    /// Held until the request is over.
-    slots: Vec<OwnedSemaphorePermit>,
 }
 
 /// What passes a tower layer, in the request's extensions.
@@ -53,7 +54,14 @@ pub(crate) struct Known {
     trace: Option<([u8; 16], [u8; 8])>,
 }
 
-type AtExit = Box<dyn FnOnce(&Exit<'_>) + Send>;
+/// What is done when the request is over.
+enum AtExit {
+    Call(Call),
+    /// Let go, before anything is called.
+    Slot(OwnedSemaphorePermit),
+}
+
+type Call = Box<dyn FnOnce(&Exit<'_>) + Send>;
 
 /// Shows that there is an answer: only [`Exchange::answer`] and [`Next::run`](crate::Next::run)
 /// give one, so a middleware that does neither does not compile.
@@ -77,9 +85,10 @@ impl Exchange {
             status: None,
             outcome: None,
             error: None,
-            started: None,
+            started: Cell::new(None),
             first_byte: None,
             deadline: None,
+            total: None,
             client: None,
             request_id: None,
             route: None,
@@ -88,7 +97,6 @@ impl Exchange {
             body_rules: BodyRules::default(),
             meter: None,
             at_exit: Vec::new(),
-            slots: Vec::new(),
         }
     }
 
@@ -156,7 +164,8 @@ impl Exchange {
         self.error.as_ref()
     }
 
-    /// Says how the request will have ended, unless worse befalls it.
+    /// Says how the request will have ended, unless worse befalls it. The rest of the chain says so
+    /// anew when it runs.
     pub const fn set_outcome(&mut self, outcome: Outcome) {
         self.outcome = Some(outcome);
     }
@@ -167,12 +176,19 @@ impl Exchange {
 
     /// When the request began: the time of the first call. All members share it.
     pub fn started(&mut self) -> Instant {
-        *self.started.get_or_insert_with(Instant::now)
+        self.begin(None)
+    }
+
+    /// The same, at a time that was read before if nobody has asked yet.
+    pub(crate) fn begin(&self, at: Option<Instant>) -> Instant {
+        let began = self.started.get().or(at).unwrap_or_else(Instant::now);
+        self.started.set(Some(began));
+        began
     }
 
     /// When it began, if anybody has asked.
     pub(crate) const fn began(&self) -> Option<Instant> {
-        self.started
+        self.started.get()
     }
 
     pub(crate) const fn first_byte(&self) -> Option<Duration> {
@@ -186,7 +202,7 @@ impl Exchange {
 
     /// The server asks for the body, and there will be more of it.
     pub(crate) fn head_is_out(&mut self) {
-        self.first_byte = self.started.map(|started| started.elapsed());
+        self.first_byte = self.began().map(|began| began.elapsed());
     }
 
     pub(crate) const fn status_sent(&self) -> Option<StatusCode> {
@@ -199,14 +215,22 @@ impl Exchange {
 
     /// When the answer is due, if anybody has said so.
     #[must_use]
-    pub const fn deadline(&self) -> Option<Instant> {
-        self.deadline
+    pub fn deadline(&self) -> Option<Instant> {
+        // Later than any clock can say is never.
+        let total = self.total.and_then(|it| self.begin(None).checked_add(it));
+        total.into_iter().chain(self.deadline).min()
     }
 
     /// Brings the deadline forward: a later one than there is changes nothing.
     pub fn limit_deadline(&mut self, deadline: Instant) {
         let sooner = self.deadline.map_or(deadline, |old| old.min(deadline));
         self.deadline = Some(sooner);
+    }
+
+    /// The same with a time that counts from the beginning. The clock is not read for it.
+    pub(crate) fn limit_total(&mut self, total: Duration) {
+        let sooner = self.total.map_or(total, |old| old.min(total));
+        self.total = Some(sooner);
     }
 
     /// The client's address, if a [`ClientAddr`](crate::ClientAddr) has found it.
@@ -248,33 +272,42 @@ impl Exchange {
     ///
     /// What the closure owns lives until then: that is how a permit is held to the last byte.
     pub fn at_exit(&mut self, call: impl FnOnce(&Exit<'_>) + Send + 'static) {
-        self.at_exit.push(Box::new(call));
+        self.at_exit.push(AtExit::Call(Box::new(call)));
     }
 
     pub(crate) fn hold(&mut self, slot: OwnedSemaphorePermit) {
-        self.slots.push(slot);
+        self.at_exit.push(AtExit::Slot(slot));
     }
 
     pub(crate) fn holds_slot_of(&self, slots: &Arc<Semaphore>) -> bool {
-        let mut held = self.slots.iter();
-        held.any(|slot| Arc::ptr_eq(slot.semaphore(), slots))
+        self.at_exit.iter().any(|it| match it {
+            AtExit::Call(_) => false,
+            AtExit::Slot(slot) => Arc::ptr_eq(slot.semaphore(), slots),
+        })
     }
 
-    /// What is to be called when it is over. What is held is let go.
-    pub(crate) fn take_at_exit(&mut self) -> Vec<AtExit> {
-        self.slots.clear();
-        mem::take(&mut self.at_exit)
+    /// What is to be called when it is over, the last one first. What is held is let go.
+    pub(crate) fn take_at_exit(&mut self) -> Vec<Call> {
+        if self.at_exit.is_empty() {
+            return Vec::new();
+        }
+        let all = mem::take(&mut self.at_exit).into_iter().rev();
+        all.filter_map(|it| match it {
+            AtExit::Call(call) => Some(call),
+            AtExit::Slot(_) => None,
+        })
+        .collect()
     }
 
     pub(crate) const fn has_at_exit(&self) -> bool {
-        !self.at_exit.is_empty() || !self.slots.is_empty()
+        !self.at_exit.is_empty()
     }
 
     /// Leaves in the request what the part of the chain behind a tower layer is to know.
     pub(crate) fn pass_on_known(&mut self) {
         let known = Known {
-            started: self.started,
-            deadline: self.deadline,
+            deadline: self.deadline(),
+            started: self.began(),
             client: self.client,
             request_id: self.request_id.clone(),
             route: self.route.clone(),
@@ -287,7 +320,7 @@ impl Exchange {
     /// Behind a tower layer: takes over what the part of the chain before it knew.
     pub(crate) fn take_known(&mut self) {
         if let Some(known) = self.request.extensions.remove::<Known>() {
-            self.started = known.started;
+            self.started = Cell::new(known.started);
             self.deadline = known.deadline;
             self.client = known.client;
             self.request_id = known.request_id;
@@ -305,13 +338,22 @@ impl Exchange {
         Request::from_parts(raw::take_head(&mut self.request), body)
     }
 
-    /// Puts in what the service has answered: what an earlier run has ended in is over.
+    /// What an earlier run has ended in is over.
+    #[inline]
+    pub(crate) fn forget_end(&mut self) {
+        // Looked at first, because each member of a chain comes by here.
+        if self.outcome.is_some() || self.error.is_some() {
+            self.outcome = None;
+            self.error = None;
+        }
+    }
+
+    /// Puts in what the service has answered.
     #[inline]
     pub(crate) fn set_response(&mut self, parts: response::Parts) -> Done {
         self.response = Some(parts);
         self.own_body = None;
-        self.outcome = None;
-        self.error = None;
+        self.forget_end();
         Done(())
     }
 }

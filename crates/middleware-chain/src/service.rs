@@ -20,13 +20,14 @@ use crate::{Body, BoxError, Outcome, RequestBody, ResponseBody};
 /// A service behind a [`Chain`](crate::Chain). It is always ready: a request that the chain lets
 /// through waits for the service inside to be. It never fails: an error that no member has
 /// rendered is an empty response with its status.
-#[derive(Clone)]
-pub struct ChainService<S> {
+pub struct ChainService<S>(Arc<Shared<S>>);
+
+/// What all clones share: servers clone a service for each request.
+struct Shared<S> {
     plan: Arc<Plan>,
     inside: Inside<S>,
 }
 
-#[derive(Clone)]
 enum Inside<S> {
     Service(S),
     /// There is a tower layer on the way to it.
@@ -34,18 +35,20 @@ enum Inside<S> {
 }
 
 impl<S> ChainService<S> {
-    pub(crate) const fn new(plan: Arc<Plan>, service: S) -> Self {
-        Self {
-            plan,
-            inside: Inside::Service(service),
-        }
+    pub(crate) fn new(plan: Arc<Plan>, service: S) -> Self {
+        let inside = Inside::Service(service);
+        Self(Arc::new(Shared { plan, inside }))
     }
 
-    pub(crate) const fn layered(plan: Arc<Plan>, rest: Rest) -> Self {
-        Self {
-            plan,
-            inside: Inside::Layered(rest),
-        }
+    pub(crate) fn layered(plan: Arc<Plan>, rest: Rest) -> Self {
+        let inside = Inside::Layered(rest);
+        Self(Arc::new(Shared { plan, inside }))
+    }
+}
+
+impl<S> Clone for ChainService<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
 }
 
@@ -70,8 +73,8 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (parts, body) = request.into_parts();
         let body = RequestBody::new(body);
-        let plan = Arc::clone(&self.plan);
-        ResponseFuture(match &self.inside {
+        let plan = Arc::clone(&self.0.plan);
+        ResponseFuture(match &self.0.inside {
             Inside::Service(service) => {
                 let service = service.clone();
                 let call = || Call::new(service, body);
@@ -89,7 +92,7 @@ where
 impl<S> fmt::Debug for ChainService<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ChainService")
-            .field("plan", &self.plan)
+            .field("plan", &self.0.plan)
             .finish_non_exhaustive()
     }
 }
@@ -179,10 +182,7 @@ where
         frame.set_exit(Outcome::Complete, 0);
         return Response::from_parts(head, body);
     }
-    // One that is over is not asked for, and need not say how large it is.
-    let is_over = body.is_end_stream();
-    let length = is_over.then_some(0).or_else(|| body.size_hint().exact());
-    body.end_with(Ending::new(frame, &head, length));
+    body.end_with(Ending::new(frame, &head));
     Response::from_parts(head, body)
 }
 

@@ -1,5 +1,6 @@
 //! Which trace a request belongs to: W3C Trace Context, level 2. No clock, no spans, no runtime.
 
+use http::header::Entry;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::random::{hex, random};
@@ -20,8 +21,8 @@ const STATE_BYTES_MAX: usize = 512;
 /// The place of one piece of work in a trace, as the headers `traceparent` and `tracestate` carry it
 /// (W3C Trace Context, level 2).
 ///
-/// [`Trace`](crate::Trace) leaves that of the request in its extensions; a handler that asks other
-/// services makes a [`child`](Self::child) of it for each call.
+/// [`Trace`](crate::Trace) leaves that of the request in its headers; a handler that asks other
+/// services [`extract`](Self::extract)s it, and makes a [`child`](Self::child) of it for each call.
 ///
 /// ```
 /// use http::HeaderMap;
@@ -67,19 +68,40 @@ impl TraceContext {
     /// is malformed or too long is left out.
     #[must_use]
     pub fn extract(headers: &HeaderMap) -> Option<Self> {
-        let mut parents = headers.get_all(TRACEPARENT).iter();
-        let parent = parents.next()?;
-        if parents.next().is_some() {
-            return None;
-        }
-        let mut context = Self::parse(parent.as_bytes())?;
+        let mut context = Self::only(headers.get_all(TRACEPARENT).iter())?;
         context.state = state(headers);
         Some(context)
+    }
+
+    /// Puts a piece of work of ours in the place of what the headers say, and continues that if it is
+    /// trusted and well formed: that piece of work, and the span that it is a child of.
+    ///
+    /// It is `extract` and `inject` with each header looked for once.
+    pub(crate) fn take_over(headers: &mut HeaderMap, is_trusted: bool) -> (Self, Option<[u8; 8]>) {
+        let mut entry = headers.entry(TRACEPARENT);
+        let parent = match &entry {
+            Entry::Occupied(there) if is_trusted => Self::only(there.iter()),
+            _ => None,
+        };
+        let mut own = parent.as_ref().map_or_else(Self::root, Self::child);
+        match &mut entry {
+            Entry::Occupied(there) => drop(there.insert(own.traceparent())),
+            Entry::Vacant(_) => drop(entry.or_insert_with(|| own.traceparent())),
+        }
+        if headers.contains_key(TRACESTATE) {
+            own.state = parent.as_ref().and_then(|_| state(headers));
+            own.inject_state(headers);
+        }
+        (own, parent.map(|parent| parent.span))
     }
 
     /// Writes the headers, in place of those that are there.
     pub fn inject(&self, headers: &mut HeaderMap) {
         headers.insert(TRACEPARENT, self.traceparent());
+        self.inject_state(headers);
+    }
+
+    fn inject_state(&self, headers: &mut HeaderMap) {
         match &self.state {
             Some(state) => headers.insert(TRACESTATE, state.clone()),
             None => headers.remove(TRACESTATE),
@@ -102,6 +124,12 @@ impl TraceContext {
     #[must_use]
     pub const fn is_sampled(&self) -> bool {
         self.flags & SAMPLED != 0
+    }
+
+    /// What one `traceparent` says, if there is exactly one.
+    fn only<'h>(mut parents: impl Iterator<Item = &'h HeaderValue>) -> Option<Self> {
+        let parent = parents.next().filter(|_| parents.next().is_none())?;
+        Self::parse(parent.as_bytes())
     }
 
     fn parse(value: &[u8]) -> Option<Self> {
@@ -183,16 +211,23 @@ fn trim(mut text: &[u8]) -> &[u8] {
     text
 }
 
-/// Lower case only, as section 3.2.2 asks.
+/// Lower case only, as section 3.2.2 asks. Looked up without a branch for each digit.
 fn unhex<const N: usize>(digits: &[u8]) -> Option<[u8; N]> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
+    const NONE: u8 = 0xff;
+    const DIGITS: [u8; 256] = {
+        let mut digits = [NONE; 256];
+        let mut digit = 0;
+        while digit < 16 {
+            digits[b"0123456789abcdef"[digit as usize] as usize] = digit;
+            digit += 1;
+        }
+        digits
     };
-    let mut bytes = [0; N];
+    let (mut bytes, mut all) = ([0; N], 0);
     for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
+        let (high, low) = (DIGITS[usize::from(pair[0])], DIGITS[usize::from(pair[1])]);
+        all |= high | low;
+        *byte = high << 4 | low;
     }
-    Some(bytes)
+    (all < 16).then_some(bytes)
 }

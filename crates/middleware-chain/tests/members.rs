@@ -6,17 +6,20 @@ use std::convert::Infallible;
 use std::io::{self, Write};
 use std::panic::panic_any;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use http_body_util::Full;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{BodyExt, Full};
 use middleware_chain::{
     AccessLog, CatchPanic, Chain, Concurrency, Error, Exchange, Flow, Hook, Middleware, Next,
-    ProblemJson, Result, Timeout,
+    Outcome, ProblemJson, Result, Timeout,
 };
+use tokio::time::Instant;
 use tower::{Layer, ServiceExt};
 
 use support::{Boxed, get, ok, reads, service, text};
@@ -160,7 +163,7 @@ async fn a_panic_that_panics_again_when_it_is_dropped_is_caught_too() {
         let answer = answer.expect("never fails");
         assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
         text(answer).await;
-        assert_eq!(ends.take(), [(middleware_chain::Outcome::Panic, 500)]);
+        assert_eq!(ends.take(), [(Outcome::Panic, 500)]);
     }
 }
 
@@ -210,5 +213,176 @@ async fn a_problem_has_the_detail_of_its_own_error_only() {
         let answer = chain.layer(ok("x")).oneshot(get("/")).await;
         let problem = text(answer.expect("never fails")).await;
         assert_eq!(problem, expected);
+    }
+}
+
+#[tokio::test]
+async fn what_an_earlier_try_has_ended_in_is_not_told_of_a_later_one() {
+    async fn twice(cx: &mut Exchange, mut next: Next<'_>) -> Result {
+        let _given_up = next.attempt(cx).await?;
+        next.run(cx).await
+    }
+
+    async fn refuse(_cx: &mut Exchange, _next: Next<'_>) -> Result {
+        Err(Error::status(StatusCode::INTERNAL_SERVER_ERROR).detail("Of the first try."))
+    }
+
+    /// Lets the first request pass, and answers the others.
+    struct Once(AtomicUsize, StatusCode);
+
+    impl Hook for Once {
+        type State = ();
+
+        fn before(&self, (): &mut (), _cx: &mut Exchange) -> Flow {
+            if self.0.fetch_add(1, Ordering::SeqCst) == 0 {
+                return Flow::Continue(());
+            }
+            let mut response = Response::new(Bytes::new());
+            *response.status_mut() = self.1;
+            Flow::Break(response)
+        }
+    }
+
+    for (status, expected) in [
+        (StatusCode::OK, ""),
+        (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            r#"{"type":"about:blank","title":"Internal Server Error","status":500}"#,
+        ),
+    ] {
+        let ends = support::Ends::default();
+        let chain = Chain::builder()
+            .hook(ends.hook())
+            .with(ProblemJson::new())
+            .with(twice)
+            .hook(Once(AtomicUsize::new(0), status))
+            .with(refuse)
+            .build()
+            .expect("a chain");
+        let answer = chain.layer(ok("x")).oneshot(get("/")).await;
+        assert_eq!(text(answer.expect("never fails")).await, expected);
+        assert_eq!(ends.take(), [(Outcome::Complete, status.as_u16())]);
+    }
+}
+
+/// A body of two frames that panics at one of its methods, from the `nth` call of it on.
+#[derive(Debug, Clone)]
+struct Tells {
+    panics: &'static str,
+    nth: usize,
+    calls: Arc<AtomicUsize>,
+    frames: usize,
+}
+
+impl Tells {
+    fn called(&self, what: &str) {
+        if what == self.panics {
+            let calls = self.calls.fetch_add(1, Ordering::SeqCst);
+            assert!(calls < self.nth, "in {what}");
+        }
+    }
+}
+
+impl Body for Tells {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Infallible>>> {
+        self.called("poll_frame");
+        let is_over = self.frames == 0;
+        self.frames = self.frames.saturating_sub(1);
+        Poll::Ready((!is_over).then(|| Ok(Frame::data(Bytes::from("x")))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.called("is_end_stream");
+        false
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.called("size_hint");
+        SizeHint::default()
+    }
+}
+
+#[tokio::test]
+async fn a_body_may_panic_in_whatever_it_is_asked() {
+    for (panics, nth) in [
+        ("is_end_stream", 0),
+        ("is_end_stream", 1),
+        ("is_end_stream", 2),
+        ("size_hint", 0),
+        ("size_hint", 1),
+        ("size_hint", 2),
+        ("poll_frame", 0),
+        ("poll_frame", 1),
+        ("poll_frame", 2),
+    ] {
+        let ends = support::Ends::default();
+        let chain = Chain::builder()
+            .hook(ends.hook())
+            .with(CatchPanic::new())
+            .build()
+            .expect("a chain");
+        let body = Tells {
+            panics,
+            nth,
+            calls: Arc::default(),
+            frames: 2,
+        };
+        let service = tower::service_fn(move |_request| {
+            std::future::ready(Ok::<_, Infallible>(Response::new(body.clone())))
+        });
+        let answer = chain.layer(service).oneshot(get("/")).await;
+        let mut body = answer.expect("never fails").into_body();
+        // As a server does.
+        let error = loop {
+            if body.is_end_stream() {
+                break None;
+            }
+            let _hint = body.size_hint();
+            match body.frame().await {
+                None => break None,
+                Some(Ok(_)) => {}
+                Some(Err(error)) => break Some(error),
+            }
+        };
+        let error = error.unwrap_or_else(|| panic!("{panics} {nth}: no error"));
+        let status = Error::find(&*error).map(Error::status_code);
+        assert_eq!(status, Some(StatusCode::INTERNAL_SERVER_ERROR));
+        drop(body);
+        assert_eq!(ends.take(), [(Outcome::Panic, 200)], "{panics} {nth}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_total_counts_from_the_first_wait_to_the_last_byte_where_nobody_else_has_a_clock() {
+    const TOTAL: Duration = Duration::from_secs(10);
+    const HEAD: Duration = Duration::from_secs(6);
+
+    async fn due(cx: &mut Exchange, next: Next<'_>) -> Result {
+        assert_eq!(cx.deadline(), Some(Instant::now() + TOTAL));
+        next.run(cx).await
+    }
+
+    let bare = Chain::builder().with(Timeout::total(TOTAL));
+    let asked = Chain::builder().with(Timeout::total(TOTAL)).with(due);
+    for chain in [bare, asked] {
+        let service = tower::service_fn(async |_request| {
+            tokio::time::sleep(HEAD).await;
+            Ok::<_, Infallible>(Response::new(support::Stalled))
+        });
+        let service = chain.build().expect("a chain").layer(service);
+        let begun = Instant::now();
+        let answer = service.oneshot(get("/")).await.expect("never fails");
+        assert_eq!(begun.elapsed(), HEAD);
+        let stalled = answer.into_body().collect().await;
+        assert_eq!(begun.elapsed(), TOTAL);
+        let error = stalled.expect_err("it stalls");
+        let status = Error::find(&*error).map(Error::status_code);
+        assert_eq!(status, Some(StatusCode::GATEWAY_TIMEOUT));
     }
 }

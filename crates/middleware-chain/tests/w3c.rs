@@ -370,10 +370,14 @@ fn states() -> Vec<(&'static str, Vec<Step>)> {
 
 /// What a service behind `Trace` sends to three others, and the headers that it gets itself.
 async fn calls(headers: &Headers) -> (Vec<TraceContext>, HeaderMap) {
+    calls_behind(Trace::new().trusting(), headers).await
+}
+
+async fn calls_behind(trace: Trace, headers: &Headers) -> (Vec<TraceContext>, HeaderMap) {
     let seen = Arc::new(Mutex::new(None));
     let answers = Arc::clone(&seen);
     let calling = service(move |request| {
-        let context: &TraceContext = request.extensions().get().expect("left by `Trace`");
+        let context = TraceContext::extract(request.headers()).expect("left by `Trace`");
         let calls = (0..3).map(|_| {
             let mut headers = HeaderMap::new();
             context.child().inject(&mut headers);
@@ -389,7 +393,7 @@ async fn calls(headers: &Headers) -> (Vec<TraceContext>, HeaderMap) {
         let value = HeaderValue::from_bytes(value.as_bytes()).expect("a value");
         request.headers_mut().append(name, value);
     }
-    let chain = Chain::builder().with(Trace::new().trusting()).build();
+    let chain = Chain::builder().with(trace).build();
     let service = chain.expect("a chain").layer(calling);
     let _response = service.oneshot(request).await.expect("never fails");
     let seen = seen.lock().expect("no panic").take();
@@ -434,6 +438,27 @@ async fn all_cases_of_the_suite_of_the_w3c_hold() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn what_a_stranger_says_is_not_passed_on() {
+    let headers: Headers = ["traceparent", "tracestate", "tracestate"]
+        .map(|name| {
+            (
+                name,
+                if name == "traceparent" {
+                    PARENT
+                } else {
+                    "foo=1"
+                }
+                .to_owned(),
+            )
+        })
+        .into();
+    let (calls, own) = calls_behind(Trace::new(), &headers).await;
+    assert!(calls.iter().all(|call| hex(call.trace_id()) != ID));
+    assert_eq!(own.get_all("traceparent").iter().count(), 1);
+    assert!(!own.contains_key("tracestate"));
 }
 
 /// What level 2 adds to the keys, and the suite does not ask.

@@ -22,6 +22,27 @@ const CASES_FULL: &str = "25600";
 /// Which features of a crate have models.
 const MODEL_FEATURES: [(&str, &str); 1] = [("elastic-pool", "task")];
 
+/// What the address sanitizer looks at in the crates that have a folder `raw`, and whether also for
+/// leaks: some tests leak on purpose.
+const SANITIZED: [(&str, &str, bool); 4] = [
+    (
+        "elastic-pool",
+        "--features task --lib --test promises",
+        true,
+    ),
+    (
+        "elastic-pool",
+        "--features task --test task --test torture",
+        false,
+    ),
+    (
+        "errchain",
+        "--features backtrace,macros --lib --test promises --test model --test traces",
+        true,
+    ),
+    ("middleware-chain", "--lib --test model", false),
+];
+
 /// No example takes longer.
 const EXAMPLE_LIMIT: Duration = Duration::from_secs(60);
 
@@ -130,6 +151,11 @@ impl<'a> Runner<'a> {
                 .iter()
                 .map(|package| self.model(package, job.tier))
                 .collect(),
+            Tier::Asan => SANITIZED
+                .iter()
+                .filter(|(name, ..)| job.packages.iter().any(|it| it.name == *name))
+                .map(|sanitized| self.sanitized(*sanitized))
+                .collect(),
             Tier::Unit => {
                 let targets = unit_selection(&job.packages);
                 vec![self.tests(&job.named, &targets, false)]
@@ -190,6 +216,24 @@ impl<'a> Runner<'a> {
         command
             .env("RUSTFLAGS", flags)
             .env("CARGO_TARGET_DIR", self.workspace.target.join(tier.name()));
+        (command, self.format)
+    }
+
+    /// Tests under the address sanitizer. That is not stable, but the stable compiler has it.
+    fn sanitized(&self, (name, targets, finds_leaks): (&str, &str, bool)) -> (Command, Format) {
+        let mut command = self.test_command();
+        // A target that is named keeps build scripts and macros out of it.
+        let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+        command.args(["-p", name, "--target", &host, "--no-fail-fast"]);
+        command.args(targets.split(' '));
+        command
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("RUSTFLAGS", "-Zsanitizer=address")
+            .env(
+                "ASAN_OPTIONS",
+                format!("detect_leaks={}", u8::from(finds_leaks)),
+            )
+            .env("CARGO_TARGET_DIR", self.workspace.target.join("asan"));
         (command, self.format)
     }
 

@@ -16,6 +16,8 @@ pub(crate) enum Tier {
     Model,
     /// Tests under shuttle beside their types, built under `--cfg model_shuttle`.
     Shuttle,
+    /// Tests of crates with `unsafe`, under the address sanitizer.
+    Asan,
     /// Tests that start, kill and pause servers of their own.
     Chaos,
     Browser,
@@ -24,7 +26,7 @@ pub(crate) enum Tier {
 
 impl Tier {
     /// In the order in which they run: what fails fast comes first.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Unit,
         Self::Doc,
         Self::Example,
@@ -32,6 +34,7 @@ impl Tier {
         Self::Postgres,
         Self::Model,
         Self::Shuttle,
+        Self::Asan,
         Self::Chaos,
         Self::Browser,
         Self::Soak,
@@ -46,6 +49,7 @@ impl Tier {
             Self::Postgres => "postgres",
             Self::Model => "model",
             Self::Shuttle => "shuttle",
+            Self::Asan => "asan",
             Self::Chaos => "chaos",
             Self::Browser => "browser",
             Self::Soak => "soak",
@@ -60,7 +64,7 @@ impl Tier {
         match self {
             Self::Unit | Self::Doc | Self::Example | Self::Redis | Self::Postgres => true,
             Self::Model | Self::Chaos => is_ci,
-            Self::Shuttle | Self::Browser | Self::Soak => false,
+            Self::Shuttle | Self::Asan | Self::Browser | Self::Soak => false,
         }
     }
 
@@ -76,7 +80,9 @@ impl Tier {
     /// The name of its test targets.
     pub(crate) fn target(self) -> Option<&'static str> {
         match self {
-            Self::Unit | Self::Doc | Self::Example | Self::Model | Self::Shuttle => None,
+            Self::Unit | Self::Doc | Self::Example | Self::Model | Self::Shuttle | Self::Asan => {
+                None
+            }
             _ => Some(self.name()),
         }
     }
@@ -91,6 +97,7 @@ impl Tier {
             Self::Example => !package.examples.is_empty(),
             Self::Model => package.lib.is_some() && any_source(package, has("loom_tests")),
             Self::Shuttle => package.lib.is_some() && any_source(package, has("shuttle_tests")),
+            Self::Asan => package.dir.join("src/raw").is_dir(),
             _ => package
                 .tests
                 .iter()

@@ -1,5 +1,6 @@
 //! When a response is over.
 
+use std::cell::Cell;
 use std::task::{Context, Poll};
 
 use http::{Method, StatusCode, response};
@@ -7,6 +8,7 @@ use tokio::time::Instant;
 
 use super::timer::Timer;
 use crate::Outcome;
+use crate::panics::caught;
 use crate::raw::Frame;
 
 /// What is known of the body of a response. It lies in the frame.
@@ -16,10 +18,12 @@ pub(crate) struct Watch {
     /// Bytes after which a server asks for no more frames.
     length: Option<u64>,
     outcome: Option<Outcome>,
-    is_polling: bool,
+    pub(super) is_polling: bool,
     /// The head is out, and more than one frame is to come.
     has_begun: bool,
     pub(super) catches_panics: bool,
+    /// By itself, when it was asked something: the next frame says so.
+    pub(super) has_panicked: Cell<bool>,
     /// Made when there is something to wait for, which is seldom.
     pub(super) timer: Option<Box<Timer>>,
 }
@@ -29,8 +33,7 @@ pub(crate) struct Watch {
 pub(crate) struct Ending(Frame);
 
 impl Ending {
-    /// `length` is what the body says of itself.
-    pub(crate) fn new(mut frame: Frame, head: &response::Parts, length: Option<u64>) -> Self {
+    pub(crate) fn new(mut frame: Frame, head: &response::Parts) -> Self {
         let exchange = frame.exchange();
         exchange.head_is_done(head.status);
         let method = &exchange.request().method;
@@ -43,11 +46,7 @@ impl Ending {
         let outcome = upgrades.then_some(Outcome::Upgraded).or(exchange.outcome());
         let catches_panics = exchange.body_rules.catches_panics;
         let watch = frame.watch();
-        watch.length = if has_no_body {
-            Some(0)
-        } else {
-            declared(head).or(length)
-        };
+        watch.length = if has_no_body { Some(0) } else { declared(head) };
         watch.outcome = outcome;
         watch.catches_panics = catches_panics;
         Self(frame)
@@ -55,6 +54,25 @@ impl Ending {
 
     pub(super) fn watch(&mut self) -> &mut Watch {
         self.0.watch()
+    }
+
+    /// Where the head does not say it, `length` is what the body says of itself.
+    pub(super) fn or_length(&mut self, length: impl FnOnce(&Self) -> Option<u64>) {
+        if self.0.watch().length.is_none() {
+            self.0.watch().length = length(self);
+        }
+    }
+
+    /// What the body says of itself. If it panics instead, it says nothing.
+    pub(super) fn says<T: Default>(&self, ask: impl FnOnce() -> T) -> T {
+        let watch = self.0.watched();
+        if !watch.catches_panics {
+            return ask();
+        }
+        caught(ask).unwrap_or_else(|| {
+            watch.has_panicked.set(true);
+            T::default()
+        })
     }
 
     /// The body has something, or nothing yet, and that is not all of it.
@@ -98,15 +116,6 @@ impl Drop for Ending {
 }
 
 impl Watch {
-    pub(super) const fn polls(&mut self) {
-        self.is_polling = true;
-    }
-
-    /// The poll did not panic.
-    pub(super) const fn polled(&mut self) {
-        self.is_polling = false;
-    }
-
     pub(super) const fn sends(&mut self, bytes: u64) {
         self.sent += bytes;
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -56,9 +56,23 @@ impl<B> ResponseBody<B> {
             ending: None,
         }
     }
+}
 
+impl<B> ResponseBody<B>
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    /// The request is over when this body is.
     pub(crate) fn end_with(&mut self, ending: Ending) {
-        self.ending = Some(ending);
+        let ending = self.ending.insert(ending);
+        let content = &self.content;
+        // One that is over is not asked for, and need not say how large it is.
+        ending.or_length(|ending| {
+            let is_over = ending.says(|| content.is_end_stream());
+            let length = || ending.says(|| content.size_hint()).exact();
+            is_over.then_some(0).or_else(length)
+        });
     }
 }
 
@@ -71,44 +85,96 @@ where
     type Error = BoxError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
-        let mut this = self.project();
-        let Some(ending) = this.ending else {
-            return this.content.poll(cx);
-        };
-        let is_late = ending.is_late();
-        let watch = ending.watch();
-        watch.polls();
-        let mut polled = if is_late {
-            late()
-        } else if watch.catches_panics {
-            caught(|| this.content.as_mut().poll(cx)).unwrap_or_else(panicked)
-        } else {
-            this.content.as_mut().poll(cx)
-        };
-        watch.polled();
-        if polled.is_pending() {
-            ending.goes_on();
-            ready!(ending.poll_wait(cx));
-            polled = late();
+        let this = self.project();
+        match this.ending {
+            None => this.content.poll(cx),
+            Some(ending) => poll_watched(ending, this.content, cx),
         }
-        // By reference: a frame is large.
-        if let Poll::Ready(frame) = &polled {
-            note(ending, frame.as_ref(), &this.content);
-        }
-        polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.content.is_end_stream()
+        let ask = || self.content.is_end_stream();
+        self.ending.as_ref().map_or_else(ask, |it| it.says(ask))
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.content {
-            Content::Foreign { body } => body.size_hint(),
-            Content::Boxed { body } => body.size_hint(),
-            Content::Own { bytes } => SizeHint::with_exact(bytes.len() as u64),
-        }
+        let ask = || self.content.size_hint();
+        self.ending.as_ref().map_or_else(ask, |it| it.says(ask))
     }
+}
+
+/// What is polled is looked at where it goes to: it is large, and nothing else is put there.
+fn poll_watched<B>(
+    ending: &mut Ending,
+    mut content: Pin<&mut Content<B>>,
+    cx: &mut Context<'_>,
+) -> Polled
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    if ending.is_late() {
+        return noted(ending, &content, late());
+    }
+    if ending.watch().catches_panics {
+        return poll_guarded(ending, content, cx);
+    }
+    ending.watch().is_polling = true;
+    let polled = content.as_mut().poll(cx);
+    ending.watch().is_polling = false;
+    match &polled {
+        Poll::Ready(frame) => note(ending, frame.as_ref(), &content),
+        Poll::Pending => return poll_wait(ending, &content, cx),
+    }
+    polled
+}
+
+/// The same where an error is to be put in place of a panic.
+fn poll_guarded<B>(
+    ending: &mut Ending,
+    mut content: Pin<&mut Content<B>>,
+    cx: &mut Context<'_>,
+) -> Polled
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let mut polled = Poll::Pending;
+    let has_panicked = ending.watch().has_panicked.get()
+        || caught(|| polled = content.as_mut().poll(cx)).is_none();
+    if has_panicked {
+        return noted(ending, &content, panicked());
+    }
+    if polled.is_pending() {
+        return poll_wait(ending, &content, cx);
+    }
+    noted(ending, &content, polled)
+}
+
+/// There is nothing yet, and an error if that is so for too long.
+#[inline(never)]
+fn poll_wait<B>(ending: &mut Ending, content: &Content<B>, cx: &mut Context<'_>) -> Polled
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    ending.goes_on();
+    if ending.poll_wait(cx).is_pending() {
+        return Poll::Pending;
+    }
+    noted(ending, content, late())
+}
+
+#[inline]
+fn noted<B>(ending: &mut Ending, content: &Content<B>, polled: Polled) -> Polled
+where
+    B: HttpBody<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    if let Poll::Ready(frame) = &polled {
+        note(ending, frame.as_ref(), content);
+    }
+    polled
 }
 
 /// Tells the record what a frame means.
@@ -131,8 +197,8 @@ fn note<B>(
             if let Some(data) = frame.data_ref() {
                 watch.sends(data.len() as u64);
             }
-            if frame.is_trailers() || content.is_end_stream() {
-                watch.has_sent_all();
+            if frame.is_trailers() || ending.says(|| content.is_end_stream()) {
+                ending.watch().has_sent_all();
             } else {
                 ending.goes_on();
             }
@@ -160,6 +226,8 @@ where
     B: HttpBody<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
+    /// Not inlined, so that what it returns is made where it goes to.
+    #[inline(never)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         match self.project() {
             ContentProjection::Foreign { body } => body
@@ -178,6 +246,14 @@ where
             Self::Foreign { body } => body.is_end_stream(),
             Self::Boxed { body } => body.is_end_stream(),
             Self::Own { bytes } => bytes.is_empty(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Foreign { body } => body.size_hint(),
+            Self::Boxed { body } => body.size_hint(),
+            Self::Own { bytes } => SizeHint::with_exact(bytes.len() as u64),
         }
     }
 }

@@ -32,19 +32,22 @@ pub(super) enum Kind {
 impl Member {
     /// A hook.
     pub fn hook<H: Hook>(hook: H) -> Self {
-        Self {
-            name: name_of::<H>(),
-            role: hook.role(),
-            kind: Kind::Planned(Planned::hook(hook)),
-        }
+        let role = hook.role();
+        Self::planned(type_name::<H>(), role, Planned::hook(hook))
     }
 
     /// A middleware: an `async fn`, an async closure or a type.
     pub fn with<M: Middleware>(middleware: M) -> Self {
+        let role = middleware.role();
+        Self::planned(type_name::<M>(), role, Planned::middleware(middleware))
+    }
+
+    /// What is not about the type, which each member has one of its own of: it is compiled once.
+    fn planned(full_name: &str, role: Role, planned: Planned) -> Self {
         Self {
-            name: name_of::<M>(),
-            role: middleware.role(),
-            kind: Kind::Planned(Planned::middleware(middleware)),
+            name: short(full_name),
+            role,
+            kind: Kind::Planned(planned),
         }
     }
 
@@ -112,24 +115,24 @@ impl fmt::Debug for Member {
 }
 
 fn name_of<T>() -> Arc<str> {
-    // Each member has a type of its own: what is not about the type is compiled once.
     short(type_name::<T>())
 }
 
 /// `some::path::AccessLog<Stdout>` is `access_log`.
 fn short(full: &str) -> Arc<str> {
     let path = full.split('<').next().unwrap_or(full);
-    let last = path.trim_end_matches("::").rsplit("::").next();
+    let last = path.rsplit(':').find(|part| !part.is_empty());
     let last = last.unwrap_or(path);
     if last.starts_with('{') {
         return Arc::from("closure");
     }
     let mut name = String::new();
     for letter in last.chars() {
-        if letter.is_uppercase() && !name.is_empty() {
+        // By ASCII: the tables of all other letters would be an eighth of a small program.
+        if letter.is_ascii_uppercase() && !name.is_empty() {
             name.push('_');
         }
-        name.extend(letter.to_lowercase());
+        name.push(letter.to_ascii_lowercase());
     }
     name.into()
 }

@@ -107,11 +107,15 @@ where
         };
         let mut rest = last.wrap(Rest::new(innermost));
         for (layer, plan) in outer.iter().rev() {
-            rest = layer.wrap(Rest::new(Segment {
-                plan: Arc::clone(plan),
-                inside: rest,
-                is_at_boundary: true,
-            }));
+            // Between two layers that are next to each other there is nothing to run.
+            if !plan.is_empty() {
+                rest = Rest::new(Segment {
+                    plan: Arc::clone(plan),
+                    inside: rest,
+                    is_at_boundary: true,
+                });
+            }
+            rest = layer.wrap(rest);
         }
         ChainService::layered(first, rest)
     }

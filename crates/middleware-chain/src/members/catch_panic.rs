@@ -9,8 +9,8 @@ use http::StatusCode;
 use crate::panics::caught;
 use crate::{Error, Exchange, Middleware, Next, Outcome, Result, Role};
 
-/// Turns a panic inside into an error with the status 500, and one in the response's body into an
-/// error of that body, when it is asked for a frame. Its text is for the panic hook: the client does
+/// Turns a panic inside into an error with the status 500, and one in the response's body, whatever it
+/// was asked, into an error in place of its next frame. Its text is for the panic hook: the client does
 /// not see it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CatchPanic(());

@@ -1,9 +1,8 @@
 //! Requests in figures.
 
-use http::uri::Scheme;
 use metrics::{Gauge, Label, Unit, describe_gauge, describe_histogram, gauge, histogram};
 
-use super::semconv::{error_type, method_name, version_name};
+use super::semconv::{error_type, method_name, scheme_name, version_name};
 use crate::{Exchange, Exit, Flow, Hook, Role};
 
 const ACTIVE: &str = "http.server.active_requests";
@@ -122,10 +121,8 @@ fn method(cx: &Exchange) -> Label {
     Label::from_static_parts("http.request.method", method_name(&cx.request().method))
 }
 
-/// What the target says. A request by its path alone does not say: most servers are behind a proxy.
 fn scheme(cx: &Exchange) -> Label {
-    let is_https = cx.request().uri.scheme() == Some(&Scheme::HTTPS);
-    Label::from_static_parts("url.scheme", if is_https { "https" } else { "http" })
+    Label::from_static_parts("url.scheme", scheme_name(cx.request()))
 }
 
 #[expect(

@@ -11,6 +11,8 @@ mod json;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod problem_json;
+#[cfg(feature = "tracing")]
+mod query;
 mod request_id;
 mod route_tag;
 #[cfg(any(feature = "metrics", feature = "tracing"))]

@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::random::{hex, random};
 use crate::{BuildError, Exchange, Flow, Hook, Role};
 
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longer ids are replaced.
 const LENGTH_MAX: usize = 128;
 
@@ -23,16 +24,17 @@ const BATCH: usize = 16;
 /// a secret.
 #[derive(Debug, Clone)]
 pub struct RequestId {
-    header: HeaderName,
+    /// In place of the usual one, which needs not be cloned for each request.
+    header: Option<HeaderName>,
     trusts: bool,
 }
 
 impl RequestId {
     /// A new id for each request.
     #[must_use]
-    pub fn new() -> Self {
+    pub const fn new() -> Self {
         Self {
-            header: HeaderName::from_static("x-request-id"),
+            header: None,
             trusts: false,
         }
     }
@@ -51,7 +53,8 @@ impl RequestId {
     /// [`BuildError::InvalidHeaderName`].
     pub fn header(mut self, name: &str) -> Result<Self, BuildError> {
         let header = HeaderName::try_from(name);
-        self.header = header.map_err(|_invalid| BuildError::InvalidHeaderName(name.to_owned()))?;
+        let header = header.map_err(|_invalid| BuildError::InvalidHeaderName(name.to_owned()))?;
+        self.header = Some(header);
         Ok(self)
     }
 
@@ -59,9 +62,21 @@ impl RequestId {
         if !self.trusts {
             return None;
         }
-        let mut values = cx.request().headers.get_all(&self.header).iter();
+        let headers = &cx.request().headers;
+        let values = match &self.header {
+            None => headers.get_all(X_REQUEST_ID),
+            Some(header) => headers.get_all(header),
+        };
+        let mut values = values.iter();
         let id = values.next()?;
         (values.next().is_none() && is_well_formed(id.as_bytes())).then(|| id.clone())
+    }
+
+    fn write(&self, headers: &mut HeaderMap, id: HeaderValue) {
+        match &self.header {
+            None => headers.insert(X_REQUEST_ID, id),
+            Some(header) => headers.insert(header, id),
+        };
     }
 }
 
@@ -76,8 +91,7 @@ impl Hook for RequestId {
 
     fn before(&self, (): &mut (), cx: &mut Exchange) -> Flow {
         let id = self.inbound(cx).unwrap_or_else(new_id);
-        let headers = &mut cx.request_mut().headers;
-        headers.insert(&self.header, id.clone());
+        self.write(&mut cx.request_mut().headers, id.clone());
         cx.set_request_id(id);
         Flow::Continue(())
     }
@@ -85,7 +99,7 @@ impl Hook for RequestId {
     fn after(&self, (): &mut (), cx: &mut Exchange) {
         let id = cx.request_id_value().cloned();
         if let (Some(id), Some(response)) = (id, cx.response_mut()) {
-            response.headers.insert(&self.header, id);
+            self.write(&mut response.headers, id);
         }
     }
 

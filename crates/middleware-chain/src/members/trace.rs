@@ -1,22 +1,28 @@
 //! A span for each request.
 
+use std::net::IpAddr;
+
+use http::header::USER_AGENT;
 use http::request;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
-use super::semconv::{OTHER, error_type, method_name, version_name};
+use super::query::redacted;
+use super::semconv::{
+    OTHER, error_type, method_name, method_original, scheme_name, server, version_name,
+};
 use crate::{Exchange, Exit, Middleware, Next, Result, Role, TraceContext};
 
 /// Opens exactly one span for each request, by the names of OpenTelemetry's conventions for HTTP
 /// servers, and closes it after the last byte of the answer or when there will be no more of them.
 /// What is logged on the way to the head of the answer is in the span; its body is not.
 ///
-/// The [`TraceContext`] of the request is in its extensions and in its headers `traceparent` and
-/// `tracestate`, also if nobody records spans. A trace that a client names is continued only if
+/// The [`TraceContext`] of the request is in its headers `traceparent` and `tracestate`, from where a
+/// handler can [`extract`](TraceContext::extract) it, also if nobody records spans. A trace that a client names is continued only if
 /// [`trusting`](Self::trusting) says so.
 ///
-/// By default nothing in the span is about a person: it has the route in place of the path, and no
-/// query, address or header.
+/// By default nothing in the span is about a person: it has the route in place of the path, no query,
+/// no address of the client, and of the headers only `Host`.
 ///
 /// ```
 /// use middleware_chain::{Chain, Trace};
@@ -29,8 +35,16 @@ use crate::{Exchange, Exit, Middleware, Next, Result, Role, TraceContext};
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Trace {
     is_trusting: bool,
-    has_path: bool,
+    /// Of the following, what the span has.
+    shown: u8,
 }
+
+const PATH: u8 = 1;
+const QUERY: u8 = 2;
+const CLIENT: u8 = 4;
+const USER_AGENT_ORIGINAL: u8 = 8;
+/// More of a header is cut off.
+const VALUE_MAX: usize = 256;
 
 impl Trace {
     /// Begins a new trace with each request.
@@ -38,7 +52,7 @@ impl Trace {
     pub const fn new() -> Self {
         Self {
             is_trusting: false,
-            has_path: false,
+            shown: 0,
         }
     }
 
@@ -51,17 +65,41 @@ impl Trace {
 
     /// Adds the path, without the query. It may name persons.
     #[must_use]
-    pub const fn with_path(mut self) -> Self {
-        self.has_path = true;
+    pub const fn with_path(self) -> Self {
+        self.with(PATH)
+    }
+
+    /// Adds the query. It may name persons. Values of keys that sign or authorise are `REDACTED`:
+    /// those of the conventions, and the usual names of tokens, keys, codes and passwords.
+    #[must_use]
+    pub const fn with_query(self) -> Self {
+        self.with(QUERY)
+    }
+
+    /// Adds the client's address, which [`ClientAddr`](crate::ClientAddr) finds.
+    #[must_use]
+    pub const fn with_client(self) -> Self {
+        self.with(CLIENT)
+    }
+
+    /// Adds what the client says that it is: 256 bytes of `User-Agent`.
+    #[must_use]
+    pub const fn with_user_agent(self) -> Self {
+        self.with(USER_AGENT_ORIGINAL)
+    }
+
+    const fn with(mut self, more: u8) -> Self {
+        self.shown |= more;
         self
     }
 
-    fn span(
-        self,
-        request: &request::Parts,
-        context: &TraceContext,
-        parent: Option<&Hex<8>>,
-    ) -> Span {
+    const fn shows(self, what: u8) -> bool {
+        self.shown & what != 0
+    }
+
+    fn span(self, cx: &Exchange, context: &TraceContext, parent: Option<[u8; 8]>) -> Span {
+        let request = cx.request();
+        // Nothing of it is worked out if nobody records spans.
         info_span!(
             target: "middleware_chain",
             "request",
@@ -70,34 +108,47 @@ impl Trace {
             otel.status_code = Empty,
             trace_id = Hex::of(context.trace_id()).as_str(),
             span_id = Hex::of(context.span_id()).as_str(),
-            parent_span_id = parent.map(Hex::as_str),
+            parent_span_id = parent.map(Hex::of).as_ref().map(Hex::as_str),
             http.request.method = method_name(&request.method),
+            http.request.method_original = method_original(&request.method),
             http.route = Empty,
             http.response.status_code = Empty,
-            url.scheme = request.uri.scheme_str(),
-            url.path = self.has_path.then(|| request.uri.path()),
+            url.scheme = scheme_name(request),
+            url.path = self.shows(PATH).then(|| request.uri.path()),
+            url.query = self.query(request).as_deref(),
+            server.address = server(request).map(|(host, _)| host),
+            server.port = server(request).and_then(|(_, port)| port),
+            client.address = self.client(cx).map(tracing::field::display),
+            user_agent.original = self.user_agent(request),
             network.protocol.version = version_name(request.version),
             error.r#type = Empty,
         )
+    }
+
+    fn query(self, request: &request::Parts) -> Option<String> {
+        let query = request.uri.query().filter(|_| self.shows(QUERY));
+        query.map(redacted)
+    }
+
+    fn client(self, cx: &Exchange) -> Option<IpAddr> {
+        cx.client().filter(|_| self.shows(CLIENT))
+    }
+
+    fn user_agent(self, request: &request::Parts) -> Option<&str> {
+        let agent = request.headers.get(USER_AGENT)?.to_str().ok()?;
+        let agent = &agent[..agent.len().min(VALUE_MAX)];
+        Some(agent).filter(|_| self.shows(USER_AGENT_ORIGINAL))
     }
 }
 
 impl Middleware for Trace {
     async fn handle<'a>(&'a self, cx: &'a mut Exchange, next: Next<'a>) -> Result {
         let span = {
-            let request = cx.request_mut();
+            let headers = &mut cx.request_mut().headers;
             // What a stranger names is not even read.
-            let parent = self.is_trusting.then_some(&request.headers);
-            let parent = parent.and_then(TraceContext::extract);
-            let context = parent
-                .as_ref()
-                .map_or_else(TraceContext::root, TraceContext::child);
-            context.inject(&mut request.headers);
-            let parent = parent.map(|it| Hex::of(it.span_id()));
-            let span = self.span(request, &context, parent.as_ref());
+            let (context, parent) = TraceContext::take_over(headers, self.is_trusting);
             cx.set_trace(&context);
-            cx.request_mut().extensions.insert(context);
-            span
+            self.span(cx, &context, parent)
         };
         if span.is_disabled() {
             return next.run(cx).await;

@@ -1,6 +1,6 @@
 //! The block of one request, and who owns it.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::Layout;
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,8 +12,9 @@ use std::task::{Context, Poll};
 
 use http::request;
 
+use super::memory::{self, ALLOCATED};
 use super::next::{self, Next};
-use super::plan::Plan;
+use super::plan::{Level, Plan};
 use crate::body::Watch;
 use crate::panics::caught;
 use crate::{Exchange, Exit, Outcome, Result};
@@ -21,6 +22,8 @@ use crate::{Exchange, Exit, Outcome, Result};
 pub(super) struct Header {
     /// A share of it is ours.
     pub(super) plan: *const Plan,
+    /// The plan's, which each member looks at.
+    pub(super) levels: *const Level,
     /// A bit for each level whose future is in its slot.
     pub(super) live: Cell<u64>,
     /// How many hooks have their state in its slot: they begin in order.
@@ -39,8 +42,6 @@ pub(super) struct Header {
 
 /// A block begins at a multiple of this, so that a level fits into the low bits of its address.
 pub(super) const ALIGN: usize = 64;
-/// What allocators give without being asked.
-const ALLOCATED: usize = 2 * size_of::<usize>();
 
 /// What is inside the chain.
 pub(crate) trait Endpoint: Send {
@@ -135,6 +136,12 @@ impl Frame {
         unsafe { &mut (*self.block.as_ptr()).watch }
     }
 
+    /// What is known of the body that goes out, to be looked at.
+    pub(crate) fn watched(&self) -> &Watch {
+        // SAFETY: as in `watch`.
+        unsafe { &(*self.block.as_ptr()).watch }
+    }
+
     /// Whether anybody waits for the end, or has rules for the body.
     pub(crate) fn has_to_stay(&mut self) -> bool {
         // SAFETY: the block is ours.
@@ -153,7 +160,7 @@ impl Frame {
             }
             let calls = (*exchange).take_at_exit();
             let exit = Exit::new(&*exchange, (*header).outcome, (*header).bytes_out);
-            for call in calls.into_iter().rev() {
+            for call in calls {
                 let _panicked = caught(|| call(&exit));
             }
             next::end_hooks(self.block, 0, &exit);
@@ -181,9 +188,7 @@ impl Drop for Frame {
                     (&raw mut (*header).exchange).drop_in_place();
                     (&raw mut (*header).watch).drop_in_place();
                     drop(Arc::from_raw((*header).plan));
-                    let (memory, allocated) = ((*header).memory, (*header).allocated);
-                    let layout = Layout::from_size_align_unchecked(allocated, ALLOCATED);
-                    dealloc(memory.as_ptr(), layout);
+                    memory::free((*header).memory, (*header).allocated);
                 }
             }
         }
@@ -228,6 +233,7 @@ impl<E: Endpoint + 'static> Running<E> {
             let slot: *mut E = block.as_ptr().cast::<u8>().add(offset).cast();
             slot.write(endpoint());
             block.write(Header {
+                levels: plan.levels.as_ptr(),
                 plan: Arc::into_raw(plan),
                 live: Cell::new(0),
                 begun: Cell::new(0),
@@ -293,12 +299,8 @@ impl<E> fmt::Debug for Running<E> {
 #[inline]
 fn alloc_aligned(block: Layout) -> (NonNull<u8>, usize, NonNull<u8>) {
     let align = block.align().max(ALIGN);
-    let layout = Layout::from_size_align(block.size() + align - ALLOCATED, ALLOCATED)
-        .expect("a frame fits into the address space");
-    // SAFETY: the header alone makes the layout not empty.
-    let memory =
-        NonNull::new(unsafe { alloc(layout) }).unwrap_or_else(|| handle_alloc_error(layout));
+    let (memory, allocated) = memory::allocate(block.size() + align - ALLOCATED);
     let skipped = memory.addr().get().wrapping_neg() & (align - 1);
     // SAFETY: it is a multiple of `ALLOCATED` below `align`, for which there is room.
-    (memory, layout.size(), unsafe { memory.add(skipped) })
+    (memory, allocated, unsafe { memory.add(skipped) })
 }

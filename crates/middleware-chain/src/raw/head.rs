@@ -18,7 +18,7 @@ pub(crate) fn take_head(head: &mut request::Parts) -> request::Parts {
     if !IS_KNOWN {
         return replace_head(head);
     }
-    let (method, uri) = (head.method.clone(), head.uri.clone());
+    let (method, uri) = (head.method.clone(), clone_uri(&head.uri));
     let (headers, extensions) = (HeaderMap::new(), Extensions::new());
     // SAFETY: what was read is not dropped here as well, for each field that owns something is
     // written before anybody sees the head again: nothing in between can panic, and `IS_KNOWN` says
@@ -30,6 +30,15 @@ pub(crate) fn take_head(head: &mut request::Parts) -> request::Parts {
         ptr::write(&raw mut head.headers, headers);
         ptr::write(&raw mut head.extensions, extensions);
         taken
+    }
+}
+
+/// Most name a path only, and to clone what is not there takes as long as to clone that.
+#[inline]
+fn clone_uri(uri: &Uri) -> Uri {
+    match uri.path_and_query() {
+        Some(path) if uri.scheme().is_none() && uri.authority().is_none() => path.clone().into(),
+        _ => uri.clone(),
     }
 }
 
@@ -45,6 +54,17 @@ fn replace_head(head: &mut request::Parts) -> request::Parts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clone_is_the_same_whatever_is_named() {
+        for uri in ["/", "/a?b", "*", "a:80", "http://a/b?c", "http://a"] {
+            let uri: Uri = uri.parse().expect("well formed");
+            assert_eq!(clone_uri(&uri), uri);
+            assert_eq!(clone_uri(&uri).to_string(), uri.to_string());
+        }
+        let nothing = Uri::from_parts(http::uri::Parts::default()).expect("well formed");
+        assert_eq!(clone_uri(&nothing).to_string(), nothing.to_string());
+    }
 
     #[test]
     fn all_is_given_away_and_the_first_line_stays() {

@@ -18,7 +18,7 @@
 //! 1. **Pinning.** A slot does not move once its future is started, and the block is freed only
 //!    when no future is in it (`live` is 0). A `NextFuture` that is forgotten leaves its bit set: then
 //!    the block is leaked, and the futures are not dropped, for they may borrow from a parent that
-//!    is gone.
+//!    is gone. Memory that is kept for the next frame (`memory`) is memory that was freed.
 //! 2. **Aliasing.** No reference to the `Header` is ever formed, because a running middleware holds
 //!    `&mut exchange`: fields are read through raw places. Slots are disjoint. A hook gets the
 //!    exchange through the reference that was handed to its own level, and only before the future
@@ -41,6 +41,7 @@
 
 mod frame;
 mod head;
+mod memory;
 mod next;
 mod plan;
 

@@ -59,6 +59,7 @@ impl<'a> Next<'a> {
     /// If the future of an earlier [`attempt`](Self::attempt) was forgotten (`mem::forget`).
     // By value: a `Next` that stays alive across the await makes each future larger and slower.
     // `'a: 'b` keeps the future within the life of the frame.
+    #[inline]
     pub fn run<'b>(mut self, cx: &'b mut Exchange) -> NextFuture<'b>
     where
         'a: 'b,
@@ -84,8 +85,8 @@ impl<'a> Next<'a> {
         self.place.block()
     }
 
-    #[inline]
     fn launch<'b>(&mut self, cx: &'b mut Exchange) -> NextFuture<'b> {
+        cx.forget_end();
         // SAFETY: the frame outlives `'a`, and this level exists: the endpoint's future, which is
         // the only one at the last level, does not run its `Next`.
         unsafe { start(self.place.block(), self.place.level(), cx) };
@@ -146,9 +147,9 @@ impl fmt::Debug for NextFuture<'_> {
 unsafe fn level<'a>(block: NonNull<Header>, level: usize) -> &'a Level {
     // SAFETY: the caller's promise; the plan is not changed while frames point to it.
     unsafe {
-        let levels: &[Level] = &(*(*block.as_ptr()).plan).levels;
-        debug_assert!(level < levels.len());
-        levels.get_unchecked(level)
+        let plan = &*(*block.as_ptr()).plan;
+        debug_assert!(level < plan.levels.len());
+        &*(*block.as_ptr()).levels.add(level)
     }
 }
 
@@ -313,14 +314,28 @@ unsafe fn leave(block: NonNull<Header>, level: &Level, result: Result) -> Done {
 /// The block lives and `at` exists.
 #[inline]
 pub(super) unsafe fn drop_level(block: NonNull<Header>, at: usize) {
-    // SAFETY: the caller's promise, and clause 5.
+    // SAFETY: the caller's promise.
     unsafe {
         let live = &raw const (*block.as_ptr()).live;
         if (*live).get() & (1 << at) != 0 {
-            (*live).set((*live).get() & !(1 << at));
-            let level = level(block, at);
-            (level.drop_future)(block.as_ptr().cast::<u8>().add(level.offset));
+            drop_live(block, at);
         }
+    }
+}
+
+/// The same where there is one, which is seldom: a future that is ready is dropped by then.
+///
+/// # Safety
+///
+/// That of [`drop_level`], and there is a future.
+#[cold]
+unsafe fn drop_live(block: NonNull<Header>, at: usize) {
+    // SAFETY: the caller's promise, and clause 5.
+    unsafe {
+        let live = &raw const (*block.as_ptr()).live;
+        (*live).set((*live).get() & !(1 << at));
+        let level = level(block, at);
+        (level.drop_future)(block.as_ptr().cast::<u8>().add(level.offset));
     }
 }
 

@@ -70,16 +70,17 @@ pub(crate) struct Planned {
 
 #[derive(Clone, Copy)]
 enum How {
-    Hook {
-        state: Layout,
-        before: unsafe fn(*const (), &mut Exchange, *mut u8) -> bool,
-        after: unsafe fn(*const (), &mut Exchange, *mut u8),
-        end: unsafe fn(*const (), &Exit<'_>, *mut u8),
-    },
-    Middleware(Vtable),
+    Hook(&'static HookVtable),
+    Middleware(&'static Vtable),
 }
 
-#[derive(Clone, Copy)]
+struct HookVtable {
+    state: Layout,
+    before: unsafe fn(*const (), &mut Exchange, *mut u8) -> bool,
+    after: unsafe fn(*const (), &mut Exchange, *mut u8),
+    end: unsafe fn(*const (), &Exit<'_>, *mut u8),
+}
+
 struct Vtable {
     layout: Layout,
     start: Start,
@@ -89,20 +90,23 @@ struct Vtable {
 
 impl Planned {
     pub(crate) fn hook<H: Hook>(hook: H) -> Self {
-        Self {
-            object: Arc::new(hook),
-            how: How::Hook {
+        let how = const {
+            &HookVtable {
                 state: Layout::new::<H::State>(),
                 before: before::<H>,
                 after: after::<H>,
                 end: end::<H>,
-            },
+            }
+        };
+        Self {
+            object: Arc::new(hook),
+            how: How::Hook(how),
         }
     }
 
     pub(crate) fn middleware<M: Middleware>(middleware: M) -> Self {
         // The closure is never called: it names the type of the future.
-        let how = vtable(start::<M>, |m: &'static M, cx, next| m.handle(cx, next));
+        let how = const { &vtable(start::<M>, |m: &'static M, cx, next| m.handle(cx, next)) };
         Self {
             object: Arc::new(middleware),
             how: How::Middleware(how),
@@ -110,7 +114,7 @@ impl Planned {
     }
 
     pub(crate) const fn is_hook(&self) -> bool {
-        matches!(self.how, How::Hook { .. })
+        matches!(self.how, How::Hook(_))
     }
 }
 
@@ -130,7 +134,7 @@ impl Plan {
         }
         building.level(
             std::ptr::null(),
-            Vtable {
+            &Vtable {
                 layout: Layout::new::<CallEndpoint>(),
                 start: CallEndpoint::start,
                 poll: poll_as::<CallEndpoint>,
@@ -147,6 +151,11 @@ impl Plan {
             layout: building.layout,
             _objects: objects.into(),
         }
+    }
+
+    /// Whether the service is all that there is.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.levels.len() == 1 && self.hooks.is_empty()
     }
 
     /// What a frame takes, without the service's own future.
@@ -177,25 +186,20 @@ impl Building {
         let object = Arc::as_ptr(&member.object).cast::<()>();
         match member.how {
             How::Middleware(vtable) => self.level(object, vtable),
-            How::Hook {
-                state,
-                before,
-                after,
-                end,
-            } => {
-                let offset = self.slot(state);
+            How::Hook(vtable) => {
+                let offset = self.slot(vtable.state);
                 self.hooks.push(HookEntry {
                     object,
                     offset,
-                    before,
-                    after,
-                    end,
+                    before: vtable.before,
+                    after: vtable.after,
+                    end: vtable.end,
                 });
             }
         }
     }
 
-    fn level(&mut self, object: *const (), vtable: Vtable) {
+    fn level(&mut self, object: *const (), vtable: &Vtable) {
         let hooks = self.hooks_of_level..self.hooks.len();
         self.hooks_of_level = self.hooks.len();
         let exchange_offset = if hooks.is_empty() {
@@ -225,10 +229,14 @@ impl Building {
     }
 }
 
-fn vtable<F: Future<Output = Result> + Send, M: 'static>(
-    start: Start,
-    _never_called: impl FnOnce(&'static M, &'static mut Exchange, Next<'static>) -> F,
-) -> Vtable {
+const fn vtable<F, M, N>(start: Start, never_called: N) -> Vtable
+where
+    F: Future<Output = Result> + Send,
+    M: 'static,
+    N: FnOnce(&'static M, &'static mut Exchange, Next<'static>) -> F,
+{
+    // There is nothing in it, and nothing may be dropped in what is worked out by the compiler.
+    std::mem::forget(never_called);
     Vtable {
         layout: Layout::new::<F>(),
         start,

@@ -1,6 +1,10 @@
 //! What looks at spans and metrics from outside.
 
-#![allow(unreachable_pub, reason = "it is shared")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test binary needs a part of it"
+)]
 
 use std::collections::HashMap;
 use std::fmt::Debug;

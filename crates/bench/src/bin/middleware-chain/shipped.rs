@@ -43,7 +43,14 @@ fn timeout() -> Row {
             let layer = TimeoutLayer::with_status_code(http::StatusCode::REQUEST_TIMEOUT, LIMIT);
             asked(layer.layer(Hello))
         })
+        .peer("a member that does nothing", |_| asked(pass().layer(Hello)))
         .peer("the service alone", |_| asked(Hello))
+}
+
+/// What a chain costs that is there anyway.
+fn pass() -> Chain {
+    let pass = async |cx: &mut Exchange, next: Next<'_>| next.run(cx).await;
+    built(Chain::builder().named("pass", pass))
 }
 
 fn request_id() -> Row {
@@ -57,6 +64,7 @@ fn request_id() -> Row {
                 .layer(PropagateRequestIdLayer::new(ID));
             asked(stack.service(Hello))
         })
+        .peer("a member that does nothing", |_| asked(pass().layer(Hello)))
         .peer("the service alone", |_| asked(Hello))
 }
 
@@ -74,9 +82,7 @@ fn trace_context() -> Row {
             asked(MapRequest::new(chain.layer(Hello), with_parent))
         })
         .peer("a member that does nothing", move |_| {
-            let pass = async |cx: &mut Exchange, next: Next<'_>| next.run(cx).await;
-            let chain = built(Chain::builder().named("pass", pass));
-            asked(MapRequest::new(chain.layer(Hello), with_parent))
+            asked(MapRequest::new(pass().layer(Hello), with_parent))
         })
 }
 
