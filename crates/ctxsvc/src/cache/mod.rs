@@ -25,6 +25,7 @@ mod running;
 mod shuttle_tests;
 mod table;
 mod through;
+mod version;
 mod write;
 
 use std::fmt;

@@ -14,6 +14,7 @@ mod sqlite;
 mod tower;
 mod tree;
 mod values;
+mod versions;
 #[cfg(unix)]
 mod waiting;
 mod weights;

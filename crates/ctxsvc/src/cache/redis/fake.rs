@@ -13,6 +13,7 @@ use super::name::Names;
 use super::wire::{Away, Bytes, Fill, Right, State, Wire};
 use crate::cache::marks::Marks;
 use crate::cache::remote::Clock;
+use crate::cache::version::{Floor, LAG};
 
 /// What is stored under each name, and until when.
 type Data = HashMap<Vec<u8>, (Vec<u8>, Instant)>;
@@ -136,7 +137,9 @@ impl Server {
             let until = stored[17..25].try_into().expect("8 bytes");
             (held_until, old) = (u64::from_be_bytes(until), &stored[25..]);
         }
-        let value = Stored::read(old).filter(|_| !right.unreadable);
+        let value = Stored::read(old);
+        let is_forgotten = value.is_none() && floor(old, now).seen().is_some();
+        let value = value.filter(|_| !right.unreadable);
         let is_sent = old.len() <= right.bounds.bytes;
         if held_until > now {
             let left = Duration::from_millis(held_until - now);
@@ -146,7 +149,9 @@ impl Server {
         {
             return State::Fresh(stored);
         }
-        let old = value.map_or(Vec::new(), |_| old.to_vec());
+        let is_sent = is_sent && value.is_some();
+        let is_kept = value.is_some() || is_forgotten;
+        let old = if is_kept { old.to_vec() } else { Vec::new() };
         let lasts = u64::try_from(right.lasts.as_millis()).expect("not that long");
         let until = (now + lasts).to_be_bytes();
         let held = [&[2], &right.token.to_be_bytes()[..], &until, &old].concat();
@@ -161,8 +166,10 @@ impl Server {
             return false;
         }
         let until = stored[17..25].try_into().expect("8 bytes");
-        let is_held = self.now_ms() < u64::from_be_bytes(until);
+        let now = self.now_ms();
         let old = stored[25..].to_vec();
+        let version = Stored::read(&fill.value).and_then(|value| value.version);
+        let is_held = now < u64::from_be_bytes(until) && floor(&old, now).admits(version);
         if is_held && !fill.value.is_empty() {
             self.set(fill.name, fill.value.clone(), fill.kept);
         } else if old.is_empty() {
@@ -171,6 +178,37 @@ impl Server {
             self.set(fill.name, old, Duration::from_secs(60));
         }
         is_held
+    }
+
+    fn forget(&self, name: &[u8], seen: Option<u64>) {
+        let (now, stored) = (self.now_ms(), self.get(name));
+        let is_right = stored.first() == Some(&2);
+        let old = if is_right { &stored[25..] } else { &stored[..] };
+        if let Some(version) = floor(old, now).seen().max(seen) {
+            let until = now + lag_ms();
+            let left = [&[4], &version.to_be_bytes()[..], &until.to_be_bytes()].concat();
+            self.set(name, left, LAG);
+        } else {
+            self.set(name, Vec::new(), Duration::from_secs(1));
+            self.remove(name);
+        }
+    }
+}
+
+fn lag_ms() -> u64 {
+    u64::try_from(LAG.as_millis()).expect("not that long")
+}
+
+/// What was seen of what is stored.
+fn floor(stored: &[u8], now: u64) -> Floor {
+    let number = |at: usize| {
+        let bytes = stored.get(at..at + 8).and_then(|it| it.try_into().ok());
+        bytes.map(u64::from_be_bytes)
+    };
+    match (Stored::read(stored), stored.first()) {
+        (Some(value), _) if now < value.stale_until + lag_ms() => Floor::at(value.version),
+        (None, Some(4)) if number(9).is_some_and(|until| now < until) => Floor::above(number(1)),
+        _ => Floor::default(),
     }
 }
 
@@ -258,12 +296,8 @@ impl Wire for Process {
         .await
     }
 
-    async fn remove(&self, names: &[Vec<u8>]) -> Result<(), Away> {
-        let remove = |server: &Server, name: &Vec<u8>| {
-            server.set(name, Vec::new(), Duration::from_secs(1));
-            server.remove(name);
-        };
-        self.served(|server| names.iter().for_each(|name| remove(server, name)))
+    async fn forget(&self, names: &[Vec<u8>], seen: Option<u64>) -> Result<(), Away> {
+        self.served(|server| names.iter().for_each(|name| server.forget(name, seen)))
             .await
     }
 

@@ -20,6 +20,7 @@ use crate::cache::entry::Answer;
 use crate::cache::marks::Marks;
 use crate::cache::policy::jitter;
 use crate::cache::remote::{Asked, Boxed, Clock, Lease, Loaded, Mark, Remote, Since, Told};
+use crate::cache::version::{Floor, LAG};
 
 /// Between two looks at what another process loads, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
@@ -65,7 +66,7 @@ where
         }
     }
 
-    async fn value_or_right(&self, key: &K) -> Asked<V> {
+    async fn value_or_right(&self, key: &K, floor: Floor) -> Asked<V> {
         let key = self.named(key);
         let mut right = self.right();
         let give_up = Instant::now() + self.terms.lease_wait;
@@ -81,7 +82,9 @@ where
             };
             match states.pop() {
                 Some(State::Fresh(bytes)) => {
-                    match self.values.read(&key.text, &bytes, clock, since.mark) {
+                    let read = self.values.read(&key.text, &bytes, clock, since.mark);
+                    // What is older than this process knows is of no more use than foreign bytes.
+                    match read.filter(|answer| floor.admits(answer.version)) {
                         Some(answer) => return self.found(since, answer),
                         None if right.unreadable => return Asked::Load(since, None),
                         None => right.unreadable = true,
@@ -219,7 +222,9 @@ where
 
     fn to_fill<'a>(&self, loaded: &Loaded<'_, K, V>, key: &'a Named) -> Fill<'a> {
         let answer = loaded.answer.as_ref();
-        let kept = answer.map(|it| it.stale_until.saturating_duration_since(Instant::now()));
+        // A version counts for longer than its value.
+        let counts = |it: &Answer<V>| it.version.map_or(it.stale_until, |_| it.stale_until + LAG);
+        let kept = answer.map(|it| counts(it).saturating_duration_since(Instant::now()));
         // Redis counts in milliseconds.
         let kept = kept.filter(|kept| kept.as_millis() > 0).unwrap_or_default();
         let value = answer.filter(|_| !kept.is_zero());
@@ -231,17 +236,17 @@ where
         }
     }
 
-    async fn remove(&self, key: &K) -> bool {
+    async fn forgotten(&self, key: &K, seen: Option<u64>) -> bool {
         let text = name::text(key);
         let since = self.repairs.moment();
-        let removed = self.wire.remove(&self.names.neighbours(&text)).await;
-        if removed.is_ok() {
+        let forgotten = self.wire.forget(&self.names.neighbours(&text), seen).await;
+        if forgotten.is_ok() {
             self.repairs.told(&[text], since);
         } else {
             self.counts.unanswered();
             self.repairs.outdated(text, &self.wire);
         }
-        removed.is_ok()
+        forgotten.is_ok()
     }
 
     pub(super) fn named(&self, key: &K) -> Named {
@@ -284,11 +289,11 @@ where
         self.terms.unheard_for
     }
 
-    fn ask<'a>(&'a self, key: &'a K) -> Boxed<'a, Asked<V>> {
-        Box::pin(self.value_or_right(key))
+    fn ask<'a>(&'a self, key: &'a K, floor: Floor) -> Boxed<'a, Asked<V>> {
+        Box::pin(self.value_or_right(key, floor))
     }
 
-    fn ask_many<'a>(&'a self, keys: &'a [K]) -> Boxed<'a, Vec<Asked<V>>> {
+    fn ask_many<'a>(&'a self, keys: &'a [(K, Floor)]) -> Boxed<'a, Vec<Asked<V>>> {
         Box::pin(self.values_or_rights(keys))
     }
 
@@ -305,8 +310,8 @@ where
         Box::pin(self.fill(loaded))
     }
 
-    fn forget<'a>(&'a self, key: &'a K) -> Boxed<'a, bool> {
-        Box::pin(self.remove(key))
+    fn forget<'a>(&'a self, key: &'a K, seen: Option<u64>) -> Boxed<'a, bool> {
+        Box::pin(self.forgotten(key, seen))
     }
 
     fn forget_later(&self, key: &K) {

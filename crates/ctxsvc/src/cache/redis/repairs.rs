@@ -182,7 +182,7 @@ impl Repairs {
         for keys in keys.chunks(KEYS_AT_ONCE) {
             let since = self.moment();
             let names = keys.iter().flat_map(|key| self.names.neighbours(key));
-            wire.remove(&names.collect::<Vec<_>>()).await?;
+            wire.forget(&names.collect::<Vec<_>>(), None).await?;
             self.told(keys, since);
         }
         for (name, token) in rights {

@@ -7,9 +7,10 @@ use tokio::time::Instant;
 
 use super::line::{Failed, Line};
 use super::link::Link;
-use super::script::{ACQUIRE, Call, FILL};
+use super::script::{ACQUIRE, Call, FILL, FORGET};
 use super::wire::{Away, Bounds, Bytes, Fill, Right, State, Wire, ms};
 use crate::cache::remote::Clock;
+use crate::cache::version::LAG;
 
 /// Names that a sweep looks at in one step.
 const PAGE: usize = 1_000;
@@ -102,7 +103,7 @@ impl Wire for Server {
 
     async fn fill(&self, token: u128, fills: &[Fill<'_>]) -> Result<Vec<bool>, Away> {
         let mut call = Call::new(&FILL, fills.iter().map(|fill| fill.name));
-        call.by_sha.arg(&token.to_be_bytes()[..]);
+        call.by_sha.arg(&token.to_be_bytes()[..]).arg(ms(LAG));
         for fill in fills {
             call.by_sha.arg(&fill.value[..]).arg(ms(fill.kept));
         }
@@ -132,15 +133,12 @@ impl Wire for Server {
         Ok(tokens.collect())
     }
 
-    async fn remove(&self, names: &[Vec<u8>]) -> Result<(), Away> {
-        // To delete what is not there would tell nobody.
-        let mut all = redis::pipe();
-        for name in names {
-            all.cmd("SET").arg(name).arg("").arg("PX").arg(1_000);
-        }
-        all.cmd("DEL").arg(names);
-        let removed = self.commands.ask_all(&all).await;
-        removed.map(drop).map_err(away)
+    async fn forget(&self, names: &[Vec<u8>], seen: Option<u64>) -> Result<(), Away> {
+        let mut call = Call::new(&FORGET, names.iter().map(|name| &name[..]));
+        let seen = seen.map_or_else(Vec::new, |it| it.to_be_bytes().to_vec());
+        call.by_sha.arg(seen).arg(ms(LAG));
+        // Short, however many there are.
+        self.call(&call, 1).await.map(drop)
     }
 
     async fn remove_all(&self, start: &[u8]) -> Result<(), Away> {

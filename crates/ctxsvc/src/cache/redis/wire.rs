@@ -86,7 +86,7 @@ pub(super) trait Wire: Send + Sync + 'static {
     /// For those who ask for several values. These come however long they are.
     fn read(&self, names: &[&[u8]]) -> impl Future<Output = Result<(Clock, Bytes), Away>> + Send;
 
-    /// For each whether the right still held.
+    /// For each whether the right still held, and what was put in its place is not too old.
     fn fill(
         &self,
         token: u128,
@@ -99,7 +99,12 @@ pub(super) trait Wire: Send + Sync + 'static {
         names: &[&[u8]],
     ) -> impl Future<Output = Result<Vec<Option<u128>>, Away>> + Send;
 
-    fn remove(&self, names: &[Vec<u8>]) -> impl Future<Output = Result<(), Away>> + Send;
+    /// Forgets names, but for the highest version that was seen.
+    fn forget(
+        &self,
+        names: &[Vec<u8>],
+        seen: Option<u64>,
+    ) -> impl Future<Output = Result<(), Away>> + Send;
 
     /// Removes whatever has a name that begins so.
     fn remove_all(&self, start: &[u8]) -> impl Future<Output = Result<(), Away>> + Send;
