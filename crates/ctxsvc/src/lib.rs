@@ -14,6 +14,8 @@ mod sync;
 
 #[cfg(feature = "json")]
 pub use cache::Json;
+#[cfg(feature = "postcard")]
+pub use cache::Postcard;
 pub use cache::{CacheError, Cached, CachedBuilder, Committed, Hit, Load, Report, Source};
 #[cfg(feature = "redis")]
 pub use cache::{Codec, CodecError, Redis, RedisUrlError};

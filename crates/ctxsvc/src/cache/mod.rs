@@ -46,6 +46,8 @@ pub use hit::{Hit, Source};
 pub use load::Load;
 #[cfg(feature = "json")]
 pub use redis::Json;
+#[cfg(feature = "postcard")]
+pub use redis::Postcard;
 #[cfg(feature = "redis")]
 pub use redis::{Codec, CodecError, Redis, RedisUrlError};
 pub use write::Committed;
