@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 
 mod cache;
+#[cfg(any(feature = "redis", feature = "postgres", feature = "sqlite"))]
+mod call;
 mod ctx;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod db;
