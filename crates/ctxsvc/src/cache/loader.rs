@@ -185,8 +185,14 @@ impl<L: Load> Shared<L> {
             return false;
         };
         let (at, since) = flight.since();
+        // It was answered, and is not remembered before Redis was told.
+        let is_over = flight.outcome().is_some_and(|(entry, _)| {
+            let now = Instant::now();
+            entry.fresh(now).is_none() && entry.held_back(now).is_none()
+        });
         let is_unheard = |most| remote.is_unheard() && at.elapsed() > most;
-        since.is_some_and(|since| !remote.is_current(since.mark))
+        is_over
+            || since.is_some_and(|since| !remote.is_current(since.mark))
             || is_unheard(remote.unheard_for())
     }
 
@@ -216,7 +222,10 @@ impl<L: Load> Landing<L> {
             Ok(value) => {
                 self.land_known(self.shared.answer(value, Mark::NONE), Source::Origin);
             }
-            Err(error) => self.land_failed(error, None),
+            Err(error) => {
+                self.fail(error, None);
+                self.land_failed();
+            }
         }
     }
 
@@ -225,18 +234,26 @@ impl<L: Load> Landing<L> {
         self.flight.end((Entry::known(answer), source));
     }
 
+    /// As `answer`. What it was `before`, if it may still be given, is for a process that knows
+    /// nothing else.
+    pub(super) fn fail(&self, error: CacheError<L::Error>, before: Option<AnswerOf<L>>) {
+        let known = self.shared.memory.peek(&self.key);
+        let before = known.or_else(|| before.map(Entry::known));
+        let failed = Entry::failed(before, error, Instant::now());
+        self.flight.end((failed, Source::Origin));
+    }
+
     /// It is not remembered if its version is too old.
     pub(super) fn land_known(&self, answer: AnswerOf<L>, source: Source) {
         let version = answer.version;
         self.land(Entry::known(answer), source, version);
     }
 
-    /// What it was `before`, if it may still be given, is for a process that knows nothing else.
-    pub(super) fn land_failed(&self, error: CacheError<L::Error>, before: Option<AnswerOf<L>>) {
-        let known = self.shared.memory.peek(&self.key);
-        let before = known.or_else(|| before.map(Entry::known));
-        let failed = Entry::failed(before, error, Instant::now());
-        self.land(failed, Source::Origin, None);
+    /// Lands with the failure that those who waited were told.
+    pub(super) fn land_failed(&self) {
+        if let Some((failed, source)) = self.flight.outcome() {
+            self.land(failed.clone(), *source, None);
+        }
     }
 
     /// What those who waited were told is not remembered.

@@ -64,14 +64,15 @@ impl<L: Load> Shared<L> {
                 Ok(value) => {
                     let answer = self.answer(value, since.mark);
                     landing.answer(answer.clone(), Source::Origin);
-                    Ok(answer)
+                    Some(answer)
                 }
                 Err(error) => {
                     let behind = lease.as_ref();
                     let behind = behind.and_then(|it| remote.behind(&landing.key, since, it));
                     let floor = self.floor(&landing.key);
                     let behind = behind.filter(|answer| floor.admits(answer.version));
-                    Err((error, behind))
+                    landing.fail(error, behind);
+                    None
                 }
             };
             if let Some(lease) = lease {
@@ -80,7 +81,6 @@ impl<L: Load> Shared<L> {
                     lease,
                     answer: brings
                         .as_ref()
-                        .ok()
                         .filter(|it| self.admits(landing, it))
                         .cloned(),
                 });
@@ -98,8 +98,8 @@ impl<L: Load> Shared<L> {
         }
         for (landing, since, brings, told) in brought {
             match brings {
-                Ok(answer) => land_told(remote, landing, (since, answer), told),
-                Err((error, behind)) => landing.land_failed(error, behind),
+                Some(answer) => land_told(remote, landing, (since, answer), told),
+                None => landing.land_failed(),
             }
         }
     }

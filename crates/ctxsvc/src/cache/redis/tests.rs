@@ -2,6 +2,7 @@
 //! order of events that a property test thinks of, on a paused clock.
 
 mod history;
+mod landing;
 mod unkept;
 mod untold;
 mod versions;
@@ -75,13 +76,11 @@ impl Load for Rows {
 
     async fn load(&self, _ctx: &Ctx, key: &u32) -> Result<Option<u64>, Down> {
         *self.loads.lock().expect("no panic") += 1;
-        if *self.is_down.lock().expect("no panic") {
-            return Err(Down);
-        }
         let row = self.by_key.lock().expect("no panic").get(key).copied();
+        let is_down = *self.is_down.lock().expect("no panic");
         let takes = *self.takes.lock().expect("no panic");
         sleep(takes).await;
-        Ok(row)
+        if is_down { Err(Down) } else { Ok(row) }
     }
 
     fn version(row: &u64) -> Option<u64> {
