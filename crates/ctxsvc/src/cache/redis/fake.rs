@@ -1,7 +1,7 @@
 //! A server in the process: what the scripts do, step by step, and what a bad network does to it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::format::{Stored, TOKEN};
 use super::name::Names;
-use super::wire::{Away, Bytes, Fill, Right, State, Wire};
+use super::wire::{Away, Bytes, Cursor, Fill, Right, State, Wire};
 use crate::cache::marks::Marks;
 use crate::cache::remote::Clock;
 use crate::cache::version::{Floor, LAG};
@@ -23,7 +23,11 @@ pub(super) struct Server {
     data: Mutex<Data>,
     ears: Mutex<Vec<Arc<Ear>>>,
     was_read: AtomicBool,
+    starts: AtomicUsize,
 }
+
+/// Names that a sweep looks at in one step.
+const PAGE: usize = 4;
 
 struct Ear {
     names: Names,
@@ -38,6 +42,8 @@ pub(super) enum Network {
     Closed,
     LosesRequests,
     LosesReplies,
+    /// Of a sweep, all but the first.
+    LosesNextPages,
 }
 
 /// A process's connection.
@@ -54,6 +60,7 @@ impl Server {
             data: Mutex::default(),
             ears: Mutex::default(),
             was_read: AtomicBool::new(false),
+            starts: AtomicUsize::new(0),
         })
     }
 
@@ -98,6 +105,35 @@ impl Server {
     pub(super) fn change(&self, name: &[u8], change: impl FnOnce(&mut Vec<u8>)) {
         let mut data = self.data.lock().expect("no panic");
         change(&mut data.get_mut(name).expect("it is there").0);
+    }
+
+    /// Puts something there that is none of the cache's.
+    pub(super) fn put(&self, name: &[u8]) {
+        self.set(name, b"x".to_vec(), Duration::from_secs(1_000));
+    }
+
+    /// It starts anew, with its data.
+    pub(super) fn restart(&self) {
+        self.starts.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether it was the last one of a sweep.
+    fn page(&self, start: &[u8], at: &mut Cursor) -> bool {
+        let server = self.starts.load(Ordering::SeqCst).to_be_bytes();
+        if at.server != server {
+            let (server, next) = (server.to_vec(), Vec::new());
+            *at = Cursor { server, next };
+        }
+        let mut names = self.names();
+        names.retain(|name| *name > at.next);
+        names.sort();
+        for name in names.iter().take(PAGE) {
+            at.next.clone_from(name);
+            if name.starts_with(start) {
+                self.remove(name);
+            }
+        }
+        names.len() <= PAGE
     }
 
     fn get(&self, name: &[u8]) -> Vec<u8> {
@@ -242,7 +278,7 @@ impl Process {
                 serve(&self.server);
                 lost.await
             }
-            Network::Good => {
+            Network::Good | Network::LosesNextPages => {
                 let answer = serve(&self.server);
                 yield_now().await;
                 Ok(answer)
@@ -301,15 +337,17 @@ impl Wire for Process {
             .await
     }
 
-    async fn remove_all(&self, start: &[u8]) -> Result<(), Away> {
-        self.served(|server| {
-            for name in server.names() {
-                if name.starts_with(start) {
-                    server.remove(&name);
-                }
+    async fn sweep(&self, start: &[u8], at: &mut Cursor) -> Result<(), Away> {
+        for pages in 0.. {
+            if pages == 1 && *self.network.lock().expect("no panic") == Network::LosesNextPages {
+                return Err(Away::Unanswered);
             }
-        })
-        .await
+            let page = self.served(|server| server.page(start, at));
+            if page.await? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn is_heard(&self) -> bool {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::line::{Failed, Line};
 use super::link::Link;
 use super::script::{ACQUIRE, Call, FILL, FORGET};
-use super::wire::{Away, Bounds, Bytes, Fill, Right, State, Wire, ms};
+use super::wire::{Away, Bounds, Bytes, Cursor, Fill, Right, State, Wire, ms};
 use crate::cache::remote::Clock;
 use crate::cache::version::LAG;
 
@@ -141,12 +141,17 @@ impl Wire for Server {
         self.call(&call, 1).await.map(drop)
     }
 
-    async fn remove_all(&self, start: &[u8]) -> Result<(), Away> {
+    async fn sweep(&self, start: &[u8], at: &mut Cursor) -> Result<(), Away> {
         let pattern = pattern(start);
-        let mut cursor = b"0".to_vec();
+        let info = self.batches.ask(redis::cmd("INFO").arg("server")).await;
+        let server = run_id(info.map_err(away)?).ok_or(Away::Unanswered)?;
+        if at.server != server {
+            let next = b"0".to_vec();
+            *at = Cursor { server, next };
+        }
         loop {
             let mut scan = redis::cmd("SCAN");
-            scan.arg(cursor).arg("MATCH").arg(&pattern[..]);
+            scan.arg(&at.next[..]).arg("MATCH").arg(&pattern[..]);
             scan.arg("COUNT").arg(PAGE);
             let page = self.batches.ask(&scan).await.map_err(away)?;
             let (next, names) = page_of(page).ok_or(Away::Unanswered)?;
@@ -154,10 +159,10 @@ impl Wire for Server {
                 let removed = self.batches.ask(redis::cmd("DEL").arg(names)).await;
                 removed.map_err(away)?;
             }
-            if next == b"0" {
+            at.next = next;
+            if at.next == b"0" {
                 return Ok(());
             }
-            cursor = next;
         }
     }
 
@@ -192,6 +197,13 @@ fn pattern(start: &[u8]) -> Vec<u8> {
     }
     pattern.push(b'*');
     pattern
+}
+
+/// What a server is known by until it ends.
+fn run_id(info: Value) -> Option<Vec<u8>> {
+    let info: String = redis::from_redis_value(info).ok()?;
+    let id = info.lines().find_map(|line| line.strip_prefix("run_id:"))?;
+    Some(id.as_bytes().to_vec())
 }
 
 /// Where a sweep goes on, and the names that it has found.

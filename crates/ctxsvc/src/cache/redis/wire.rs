@@ -67,6 +67,14 @@ pub(super) enum State {
     },
 }
 
+/// How far a sweep has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Cursor {
+    /// Another one, or one that has started anew, has its names elsewhere.
+    pub(super) server: Vec<u8>,
+    pub(super) next: Vec<u8>,
+}
+
 pub(super) struct Fill<'a> {
     pub(super) name: &'a [u8],
     /// Empty to give the right back.
@@ -74,7 +82,7 @@ pub(super) struct Fill<'a> {
     pub(super) kept: Duration,
 }
 
-/// The server, or what stands for it in a test. Each call but `remove_all` takes a budget of time at
+/// The server, or what stands for it in a test. Each call but `sweep` takes a budget of time at
 /// the most, and none at all while it is known that there is no answer.
 pub(super) trait Wire: Send + Sync + 'static {
     fn acquire(
@@ -106,8 +114,10 @@ pub(super) trait Wire: Send + Sync + 'static {
         seen: Option<u64>,
     ) -> impl Future<Output = Result<(), Away>> + Send;
 
-    /// Removes whatever has a name that begins so.
-    fn remove_all(&self, start: &[u8]) -> impl Future<Output = Result<(), Away>> + Send;
+    /// Removes whatever has a name that begins so. If it fails it can be called again, and goes on
+    /// where it was.
+    fn sweep(&self, start: &[u8], at: &mut Cursor)
+    -> impl Future<Output = Result<(), Away>> + Send;
 
     /// Whether changes of keys are heard of.
     fn is_heard(&self) -> bool;
