@@ -163,8 +163,8 @@ mod commands {
 
     /// The digest by which a script is called.
     pub(super) fn script<'a>(mut commands: impl Iterator<Item = &'a Cmd>) -> Option<&'a str> {
-        let command = commands.next()?;
-        (word(command, 0) == "EVALSHA").then(|| word(command, 1))
+        let command = commands.next().filter(|it| word(it, 0) == "EVALSHA")?;
+        commands.next().is_none().then(|| word(command, 1))
     }
 
     fn word(command: &Cmd, nth: usize) -> &str {

@@ -192,7 +192,7 @@ impl<L: Load> Shared<L> {
         });
         let is_unheard = |most| remote.is_unheard() && at.elapsed() > most;
         is_over
-            || since.is_some_and(|since| !remote.is_current(since.mark))
+            || since.is_some_and(|since| !since.is_current(|mark| remote.is_current(mark)))
             || is_unheard(remote.unheard_for())
     }
 

@@ -62,9 +62,10 @@ impl Mark {
     /// When there is nobody to hear from.
     pub(super) const NONE: Self = Self { slot: 0, stamp: 0 };
 
-    /// Whether one thing was heard in between.
-    pub(super) fn is_next_to(self, before: Self) -> bool {
-        self.stamp == before.stamp.wrapping_add(1)
+    /// That of the same key once one more thing was heard.
+    pub(super) fn next(self) -> Self {
+        let stamp = self.stamp.wrapping_add(1);
+        Self { stamp, ..self }
     }
 }
 
@@ -73,6 +74,31 @@ impl Mark {
 pub(super) struct Since {
     pub(super) mark: Mark,
     pub(super) at: Instant,
+    /// The mark before that, as long as what this process has done itself was not heard.
+    before: Option<Mark>,
+}
+
+impl Since {
+    pub(super) fn new(mark: Mark, at: Instant) -> Self {
+        let before = None;
+        Self { mark, at, before }
+    }
+
+    /// From when on something is read after this process has changed the key, which will be heard.
+    /// What another one has changed in the same moment is heard with it, in one, and was there
+    /// before the read.
+    pub(super) fn after_own_change(self) -> Self {
+        Self {
+            mark: self.mark.next(),
+            before: Some(self.mark),
+            ..self
+        }
+    }
+
+    /// Whether nothing else was heard of the key.
+    pub(super) fn is_current(self, is_current: impl Fn(Mark) -> bool) -> bool {
+        is_current(self.mark) || self.before.is_some_and(is_current)
+    }
 }
 
 pub(super) enum Asked<V> {

@@ -4,7 +4,7 @@ use redis::{Commands, Connection, Value};
 use testkit::Keys;
 
 use crate::connection;
-use crate::script::{ACQUIRE, Call, FILL, FORGET};
+use crate::script::{ACQUIRE, ACQUIRE_ALL, Call, FILL, FORGET};
 
 const LEASE_MS: u64 = 60_000;
 
@@ -105,7 +105,7 @@ fn server() -> (Keys, Connection) {
 #[ignore = "needs redis"]
 fn the_names_of_the_scripts_are_those_that_redis_gives_them() {
     let (_keys, mut connection) = server();
-    for script in [&ACQUIRE, &FILL, &FORGET] {
+    for script in [&ACQUIRE, &ACQUIRE_ALL, &FILL, &FORGET] {
         let load = redis::cmd("SCRIPT")
             .arg("LOAD")
             .arg(script.source)
@@ -140,6 +140,28 @@ fn a_right_is_given_once_until_it_ends_and_only_its_holder_fills() {
     assert!(!fill(&mut redis, &name, 3, &fresh), "it was forgotten");
     let exists: bool = redis.exists(&name).expect("an answer");
     assert!(!exists);
+}
+
+#[test]
+#[ignore = "needs redis"]
+fn the_right_for_all_is_taken_if_there_is_nothing_of_any() {
+    let (keys, mut redis) = server();
+    let names: Vec<_> = (0..1_000).map(|nth| keys.key(&format!("{nth}"))).collect();
+    let acquire_all = |redis: &mut Connection, nth| {
+        let mut call = Call::new(&ACQUIRE_ALL, names.iter().map(String::as_bytes));
+        call.by_sha.arg(&token(nth)).arg(LEASE_MS);
+        run(redis, &call).pop()
+    };
+    let () = redis.lpush(&names[999], "a list").expect("an answer");
+    assert_eq!(acquire_all(&mut redis, 1), Some(Value::Int(0)));
+    let () = redis.del(&names[999]).expect("an answer");
+    assert_eq!(acquire_all(&mut redis, 2), Some(Value::Int(1)));
+    assert_eq!(acquire_all(&mut redis, 3), Some(Value::Int(0)));
+    for name in [&names[0], &names[999]] {
+        let ttl: u64 = redis.pttl(name).expect("an answer");
+        assert!((LEASE_MS - 1_000..=LEASE_MS).contains(&ttl), "{ttl}");
+        assert!(!fill(&mut redis, name, 1, b"x") && fill(&mut redis, name, 2, b"x"));
+    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::format::{Stored, TOKEN};
 use super::name::Names;
-use super::wire::{Away, Bytes, Cursor, Fill, Right, State, Wire};
+use super::wire::{Away, Cursor, Fill, Found, Right, State, Wire};
 use crate::cache::marks::Marks;
 use crate::cache::remote::Clock;
 use crate::cache::version::{Floor, LAG};
@@ -305,12 +305,20 @@ impl Wire for Process {
         .await
     }
 
-    async fn read(&self, names: &[&[u8]]) -> Result<(Clock, Bytes), Away> {
+    async fn read(&self, names: &[&[u8]], right: Right) -> Result<(Clock, Found), Away> {
         assert!(!names.is_empty(), "Redis refuses to read nothing");
         self.served(|server| {
             server.was_read.store(true, Ordering::SeqCst);
-            let stored = names.iter().map(|name| Some(server.get(name)));
-            (clock(server), stored.collect())
+            let stored: Vec<_> = names.iter().map(|name| server.get(name)).collect();
+            let found = if stored.iter().all(Vec::is_empty) {
+                for name in names {
+                    server.acquire(name, right);
+                }
+                Found::Nothing
+            } else {
+                Found::Bytes(stored.into_iter().map(Some).collect())
+            };
+            (clock(server), found)
         })
         .await
     }

@@ -38,6 +38,13 @@ pub(super) struct Level<K, V, C, W> {
     types: PhantomData<fn(K) -> V>,
 }
 
+/// The moment before a key is asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Before {
+    pub(super) since: Since,
+    is_heard: bool,
+}
+
 impl<K, V, C, W> Level<K, V, C, W>
 where
     K: Display + Sync,
@@ -73,7 +80,8 @@ where
         let mut pause = FIRST_PAUSE;
         self.wire.listen();
         loop {
-            let since = self.since(&key);
+            let before = self.before(&key);
+            let since = before.since;
             if self.repairs.is_outdated(&key.text, &self.wire) {
                 return Asked::Load(since, None);
             }
@@ -96,7 +104,7 @@ where
                     sleep(jittered(pause).min(left)).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
-                other => return self.loading(&key, clock, right, other).await,
+                other => return self.missing(&key, before, clock, right, other),
             }
         }
     }
@@ -109,13 +117,18 @@ where
         match self.wire.acquire(names, right).await {
             Ok(acquired) => Some(acquired),
             Err(away) => {
-                self.counts.unanswered();
-                if away == Away::Unanswered {
-                    for name in names {
-                        self.repairs.unused(name, right.token, &self.wire);
-                    }
-                }
+                self.not_acquired(names, right, away);
                 None
+            }
+        }
+    }
+
+    /// Nobody knows whether the right was taken.
+    pub(super) fn not_acquired(&self, names: &[&[u8]], right: Right, away: Away) {
+        self.counts.unanswered();
+        if away == Away::Unanswered {
+            for name in names {
+                self.repairs.unused(name, right.token, &self.wire);
             }
         }
     }
@@ -125,29 +138,23 @@ where
         Asked::Found(since, answer)
     }
 
-    /// The right that was just taken comes back as a change of the key. What is read from the
-    /// repository is read after that, so that its mark may be a later one.
-    async fn loading(
-        &self,
-        key: &Named,
-        clock: Clock,
-        right: Right,
-        state: Option<State>,
-    ) -> Asked<V> {
-        self.heard(clock.asked).await;
-        self.missing(self.since(key), clock, right, state)
-    }
-
     pub(super) fn missing(
         &self,
-        since: Since,
+        key: &Named,
+        before: Before,
         clock: Clock,
         right: Right,
         state: Option<State>,
     ) -> Asked<V> {
         self.counts.missing();
         let Some(State::Ours(behind)) = state else {
-            return Asked::Load(since, None);
+            return Asked::Load(self.since(key), None);
+        };
+        // That the right was taken will be heard as a change of the key, if changes were heard of before.
+        let since = if before.is_heard {
+            before.since.after_own_change()
+        } else {
+            self.since(key)
         };
         let token = right.token;
         let lease = Lease {
@@ -195,7 +202,7 @@ where
             // Nothing has come before the fill, since the right still held, and nothing was heard after
             // it. What another one has done in the same turn of Redis is told in one with the fill:
             // for that, such an answer is not believed for long.
-            if marks[at].is_next_to(before[at]) {
+            if marks[at] == before[at].next() {
                 told[at] = Told::Unkept(marks[at]);
             }
         }
@@ -254,10 +261,14 @@ where
     }
 
     pub(super) fn since(&self, key: &Named) -> Since {
-        Since {
-            mark: key.mark(&self.marks),
-            at: Instant::now(),
-        }
+        Since::new(key.mark(&self.marks), Instant::now())
+    }
+
+    pub(super) fn before(&self, key: &Named) -> Before {
+        // In this order: if it was up by then, the mark is not one from before that.
+        let is_heard = self.wire.is_heard();
+        let since = self.since(key);
+        Before { since, is_heard }
     }
 
     pub(super) fn right(&self) -> Right {

@@ -17,6 +17,14 @@ pub(crate) static ACQUIRE: Script = Script {
     ),
 };
 
+pub(crate) static ACQUIRE_ALL: Script = Script {
+    sha: "5967ece7e4bb93d9ff8b5bad42836d6e37aaa1aa",
+    source: concat!(
+        include_str!("lua/version.lua"),
+        include_str!("lua/acquire_all.lua")
+    ),
+};
+
 pub(crate) static FILL: Script = Script {
     sha: "de1f2cb5da393d33335f3c14b5c6022f0306d4e6",
     source: concat!(

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use redis::Value;
+use redis::{Cmd, Value};
 use tokio::time::Instant;
 
 use super::line::{Failed, Line};
 use super::link::Link;
-use super::script::{ACQUIRE, Call, FILL, FORGET};
-use super::wire::{Away, Bounds, Bytes, Cursor, Fill, Right, State, Wire, ms};
+use super::script::{ACQUIRE, ACQUIRE_ALL, Call, FILL, FORGET};
+use super::wire::{Away, Bounds, Cursor, Fill, Found, Right, State, Wire, ms};
 use crate::cache::remote::Clock;
 use crate::cache::version::LAG;
 
@@ -76,29 +76,37 @@ impl Wire for Server {
         Ok((clock, states))
     }
 
-    async fn read(&self, names: &[&[u8]]) -> Result<(Clock, Bytes), Away> {
-        let mut both = redis::pipe();
-        both.cmd("TIME").cmd("MGET").arg(names);
+    async fn read(&self, names: &[&[u8]], right: Right) -> Result<(Clock, Found), Away> {
+        let mut call = Call::new(&ACQUIRE_ALL, names.iter().copied());
+        call.by_sha.arg(&right.token.to_be_bytes()[..]);
+        call.by_sha.arg(ms(right.lasts));
+        let both = |call: Cmd| {
+            let mut both = redis::pipe();
+            // In this order: what the script has looked for is found at once.
+            both.add_command(call).cmd("MGET").arg(names);
+            both
+        };
         let asked = Instant::now();
         // Also for one: a plain command asks for it however long it is.
-        let replies = self.batches.ask_all(&both).await;
+        let replies = match self.batches.ask_all(&both(call.by_sha.clone())).await {
+            Err(Failed::UnknownScript) => self.batches.ask_all(&both(call.by_source())).await,
+            replies => replies,
+        };
         let replies = replies.map_err(away)?;
-        let Ok([Value::Array(time), Value::Array(stored)]) = <[Value; 2]>::try_from(replies) else {
+        let Ok([Value::Array(taken), Value::Array(stored)]) = <[Value; 2]>::try_from(replies)
+        else {
             return Err(Away::Unanswered);
         };
-        let [Some(seconds), Some(us)] = [number(time.first()), number(time.get(1))] else {
-            return Err(Away::Unanswered);
-        };
-        let clock = Clock {
-            ms: seconds.saturating_mul(1_000).saturating_add(us / 1_000),
-            asked,
-            answered: Instant::now(),
-        };
+        let mut taken = taken.into_iter();
+        let clock = clock(taken.next(), asked).ok_or(Away::Unanswered)?;
+        if taken.next() == Some(Value::Int(1)) {
+            return Ok((clock, Found::Nothing));
+        }
         let stored = stored.into_iter().map(|value| match value {
             Value::BulkString(bytes) => Some(bytes),
             _ => None,
         });
-        Ok((clock, stored.collect()))
+        Ok((clock, Found::Bytes(stored.collect())))
     }
 
     async fn fill(&self, token: u128, fills: &[Fill<'_>]) -> Result<Vec<bool>, Away> {
@@ -231,12 +239,4 @@ fn state(left: Value, bytes: Value) -> Option<State> {
             left: Duration::from_millis(u64::try_from(left).ok()?),
         },
     })
-}
-
-fn number(value: Option<&Value>) -> Option<u64> {
-    match value? {
-        Value::BulkString(digits) => std::str::from_utf8(digits).ok()?.parse().ok(),
-        Value::Int(number) => u64::try_from(*number).ok(),
-        _ => None,
-    }
 }

@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use super::fake::{Network, Process, Server};
 use super::level::Level;
 use super::name::Names;
-use super::script::FILL;
+use super::script::{ACQUIRE_ALL, FILL};
 use super::terms::Terms;
 use super::{Codec, CodecError};
 use crate::cache::builder::CachedBuilder;
@@ -478,10 +478,13 @@ fn boastful_server() -> std::net::SocketAddr {
         while let Ok(command) = parser.parse_value(&mut commands) {
             let words: Vec<Vec<u8>> = redis::from_redis_value(command).expect("a command");
             let is_fill = words.get(1).is_some_and(|it| it == FILL.sha.as_bytes());
+            let is_for_all = words
+                .get(1)
+                .is_some_and(|it| it == ACQUIRE_ALL.sha.as_bytes());
             let answer = match &words[0][..] {
                 b"EVALSHA" if is_fill => "*3\r\n:1\r\n:1\r\n:1\r\n",
+                b"EVALSHA" if is_for_all => "*2\r\n:9223372036854775807\r\n:0\r\n",
                 b"EVALSHA" => "*3\r\n:9223372036854775807\r\n:0\r\n$0\r\n\r\n",
-                b"TIME" => "*2\r\n$20\r\n18446744073709551615\r\n$1\r\n0\r\n",
                 b"MGET" => "*2\r\n$-1\r\n$-1\r\n",
                 _ => "+OK\r\n",
             };

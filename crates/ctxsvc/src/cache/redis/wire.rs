@@ -15,8 +15,13 @@ pub(super) enum Away {
     Unanswered,
 }
 
-/// What there is of each name.
-pub(super) type Bytes = Vec<Option<Vec<u8>>>;
+/// What there is of several names.
+pub(super) enum Found {
+    /// Of each.
+    Bytes(Vec<Option<Vec<u8>>>),
+    /// Nothing, and the right to load all is ours.
+    Nothing,
+}
 
 /// A right to load, as it is known to Redis.
 #[derive(Debug, Clone, Copy)]
@@ -91,8 +96,13 @@ pub(super) trait Wire: Send + Sync + 'static {
         right: Right,
     ) -> impl Future<Output = Result<(Clock, Vec<State>), Away>> + Send;
 
-    /// For those who ask for several values. These come however long they are.
-    fn read(&self, names: &[&[u8]]) -> impl Future<Output = Result<(Clock, Bytes), Away>> + Send;
+    /// For those who ask for several values. These come however long they are. If there is nothing of
+    /// any of them, the right to load all is taken.
+    fn read(
+        &self,
+        names: &[&[u8]],
+        right: Right,
+    ) -> impl Future<Output = Result<(Clock, Found), Away>> + Send;
 
     /// For each whether the right still held, and what was put in its place is not too old.
     fn fill(

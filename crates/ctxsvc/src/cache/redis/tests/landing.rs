@@ -49,3 +49,35 @@ async fn who_asks_before_redis_was_told_is_given_nothing_that_has_expired() {
     rows.write(1);
     assert_eq!((*node.get(1).await, rows.loads()), (2, 2));
 }
+
+/// Who has taken the right will hear of that, and who has not hears of others only.
+#[tokio::test(start_paused = true)]
+async fn a_load_is_joined_until_something_is_heard_that_its_process_has_not_done_itself() {
+    for has_the_right in [true, false] {
+        let (server, rows) = (Server::new(), Rows::default());
+        rows.write(1);
+        rows.take(ms(20));
+        let (other, process) = (node(&server, &rows), node(&server, &rows));
+        let ctx = Ctx::root();
+        let holder = if has_the_right { &process } else { &other };
+        let begins = holder.cached.get(&ctx, &1);
+        let loads = async {
+            sleep(ms(2)).await;
+            process.cached.get_many(&ctx, &[1]).await.expect("loaded")
+        };
+        let joins = async {
+            sleep(ms(4)).await;
+            assert_eq!(*process.get(1).await, 1, "nothing was heard");
+        };
+        let asks_later = async {
+            sleep(ms(6)).await;
+            rows.write(1);
+            server.remove(b"test:rows:v3:1");
+            assert_eq!(*process.get(1).await, 2, "{has_the_right}");
+        };
+        let (_, found, (), ()) = tokio::join!(begins, loads, joins, asks_later);
+        assert_eq!(*found[&1], 1);
+        let by_both = usize::from(!has_the_right);
+        assert_eq!(rows.loads(), 2 + by_both, "{has_the_right}");
+    }
+}
