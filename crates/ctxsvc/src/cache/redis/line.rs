@@ -75,32 +75,53 @@ impl Line {
     }
 
     pub(super) async fn ask(&self, command: &Cmd) -> Result<Value, Failed> {
+        self.ask_until(self.deadline(), command).await
+    }
+
+    pub(super) async fn ask_all(&self, commands: &Pipeline) -> Result<Vec<Value>, Failed> {
+        self.ask_all_until(self.deadline(), commands).await
+    }
+
+    /// That of a question which is asked now, for one that is asked in several steps.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.inner.budget
+    }
+
+    pub(super) async fn ask_until(
+        &self,
+        deadline: Instant,
+        command: &Cmd,
+    ) -> Result<Value, Failed> {
         let call = || Call::to_redis(|| self.place(), || iter::once(command));
         let ask = async |mut connection: MultiplexedConnection| {
             connection.send_packed_command(command).await
         };
-        self.within_budget(call, ask).await
+        self.within(deadline, call, ask).await
     }
 
-    pub(super) async fn ask_all(&self, commands: &Pipeline) -> Result<Vec<Value>, Failed> {
+    pub(super) async fn ask_all_until(
+        &self,
+        deadline: Instant,
+        commands: &Pipeline,
+    ) -> Result<Vec<Value>, Failed> {
         let count = commands.len();
         let ask = async |mut connection: MultiplexedConnection| {
             connection.send_packed_commands(commands, 0, count).await
         };
         let call = || Call::to_redis(|| self.place(), || commands.cmd_iter());
-        self.within_budget(call, ask).await
+        self.within(deadline, call, ask).await
     }
 
     fn place(&self) -> Place<'_> {
         place(&self.inner.client)
     }
 
-    async fn within_budget<T: Answer>(
+    async fn within<T: Answer>(
         &self,
+        deadline: Instant,
         call: impl FnOnce() -> Call,
         ask: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>,
     ) -> Result<T, Failed> {
-        let deadline = Instant::now() + self.inner.budget;
         let (connection, number) = self.connection(deadline).await.ok_or(Failed::UNASKED)?;
         let call = call();
         let answer = call.of(timeout_at(deadline, ask(connection))).await;
@@ -153,7 +174,7 @@ impl Line {
 
     /// The connection with this number has not answered.
     fn close(&self, number: usize) {
-        // ORDERING: as in `within_budget`.
+        // ORDERING: as in `within`.
         self.inner.failures.fetch_add(1, Ordering::Relaxed);
         let is_it = |status: &Status| matches!(status, Status::Up(_, it) if *it == number);
         self.connect_if(is_it, Status::Closed);
@@ -196,7 +217,7 @@ pub(super) fn place(client: &Client) -> Place<'_> {
 /// Connects until it has worked, or nobody is left who would use it.
 async fn connect(mut attempt: Attempt) {
     let failures = |inner: Arc<Inner>| {
-        // ORDERING: as in `within_budget`.
+        // ORDERING: as in `within`.
         inner.failures.load(Ordering::Relaxed)
     };
     let mut failures = attempt.0.upgrade().map_or(0, failures);
@@ -209,7 +230,7 @@ async fn connect(mut attempt: Attempt) {
             return;
         };
         if let Some(connection) = inner.greeted().await {
-            // ORDERING: as in `within_budget`.
+            // ORDERING: as in `within`.
             let number = inner.number.fetch_add(1, Ordering::Relaxed);
             inner.status.send_replace(Status::Up(connection, number));
             // If it is closed from now on, there is another attempt.

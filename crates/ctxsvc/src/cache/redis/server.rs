@@ -41,14 +41,15 @@ impl Server {
         }
     }
 
+    /// A script that the server does not know is sent within the same budget.
     async fn call(&self, call: &Call, values: usize) -> Result<Vec<Value>, Away> {
         let line = self.line(values);
-        let answer = match line.ask(&call.by_sha).await {
-            Ok(answer) => answer,
-            Err(Failed::UnknownScript) => line.ask(&call.by_source()).await.map_err(away)?,
-            Err(failed) => return Err(away(failed)),
+        let deadline = line.deadline();
+        let answer = match line.ask_until(deadline, &call.by_sha).await {
+            Err(Failed::UnknownScript) => line.ask_until(deadline, &call.by_source()).await,
+            answer => answer,
         };
-        match answer {
+        match answer.map_err(away)? {
             Value::Array(values) => Ok(values),
             _ => Err(Away::Unanswered),
         }
@@ -86,10 +87,14 @@ impl Wire for Server {
             both.add_command(call).cmd("MGET").arg(names);
             both
         };
-        let asked = Instant::now();
         // Also for one: a plain command asks for it however long it is.
-        let replies = match self.batches.ask_all(&both(call.by_sha.clone())).await {
-            Err(Failed::UnknownScript) => self.batches.ask_all(&both(call.by_source())).await,
+        let (line, asked) = (&self.batches, Instant::now());
+        let deadline = line.deadline();
+        let by_sha = both(call.by_sha.clone());
+        let replies = match line.ask_all_until(deadline, &by_sha).await {
+            Err(Failed::UnknownScript) => {
+                line.ask_all_until(deadline, &both(call.by_source())).await
+            }
             replies => replies,
         };
         let replies = replies.map_err(away)?;

@@ -3,6 +3,7 @@
 
 mod history;
 mod landing;
+mod scripted;
 mod unkept;
 mod untold;
 mod versions;
@@ -17,7 +18,6 @@ use tokio::time::sleep;
 use super::fake::{Network, Process, Server};
 use super::level::Level;
 use super::name::Names;
-use super::script::{ACQUIRE_ALL, FILL};
 use super::terms::Terms;
 use super::{Codec, CodecError};
 use crate::cache::builder::CachedBuilder;
@@ -464,55 +464,6 @@ async fn two_schemas_side_by_side_have_their_own_values_and_hear_of_each_others_
         reader.settled().await;
         writer.settled().await;
     }
-}
-
-/// A server whose answers are longer and greater than any that was asked for.
-fn boastful_server() -> std::net::SocketAddr {
-    use std::io::{BufReader, Write};
-
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let addr = listener.local_addr().expect("it is bound");
-    let serve = |mut stream: std::net::TcpStream| {
-        let mut commands = BufReader::new(stream.try_clone().expect("a stream"));
-        let mut parser = redis::Parser::new();
-        while let Ok(command) = parser.parse_value(&mut commands) {
-            let words: Vec<Vec<u8>> = redis::from_redis_value(command).expect("a command");
-            let is_fill = words.get(1).is_some_and(|it| it == FILL.sha.as_bytes());
-            let is_for_all = words
-                .get(1)
-                .is_some_and(|it| it == ACQUIRE_ALL.sha.as_bytes());
-            let answer = match &words[0][..] {
-                b"EVALSHA" if is_fill => "*3\r\n:1\r\n:1\r\n:1\r\n",
-                b"EVALSHA" if is_for_all => "*2\r\n:9223372036854775807\r\n:0\r\n",
-                b"EVALSHA" => "*3\r\n:9223372036854775807\r\n:0\r\n$0\r\n\r\n",
-                b"MGET" => "*2\r\n$-1\r\n$-1\r\n",
-                _ => "+OK\r\n",
-            };
-            if stream.write_all(answer.as_bytes()).is_err() {
-                break;
-            }
-        }
-    };
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            std::thread::spawn(move || serve(stream));
-        }
-    });
-    addr
-}
-
-#[tokio::test]
-async fn a_server_that_says_more_than_it_was_asked_for_is_nobodys_error() {
-    let rows = Rows::default();
-    rows.write(1);
-    rows.write(2);
-    let url = format!("redis://{}", boastful_server());
-    let redis = super::Redis::open(&url).expect("a URL").budget(ms(5_000));
-    let cached = Cached::builder("rows", rows).redis(redis, Digits).build();
-    let one = cached.get(&Ctx::root(), &1).await.expect("it is loaded");
-    let two = cached.get_many(&Ctx::root(), &[2]).await;
-    assert!(one.is_some() && two.expect("it is loaded").len() == 1);
-    assert_eq!(cached.close(ms(5_000)).await.left, 0);
 }
 
 /// A key whose text is no text.
