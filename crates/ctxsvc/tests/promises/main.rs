@@ -7,6 +7,7 @@ mod deadlines;
 mod flights;
 mod interop;
 mod lifetimes;
+mod peers;
 mod repository;
 #[cfg(all(unix, feature = "sqlite"))]
 mod sqlite;

@@ -191,3 +191,18 @@ async fn a_sweep_that_is_cut_off_goes_on_where_it_was_unless_the_server_has_star
         );
     }
 }
+
+/// As dotnet/extensions#7771 did.
+#[tokio::test(start_paused = true)]
+async fn what_was_forgotten_is_not_found_by_a_process_that_starts_later() {
+    let (server, rows) = (Server::new(), Rows::default());
+    let [one, two] = two_on_a_row(&server, &rows).await;
+    for value in 2..10 {
+        assert!(one.update(&rows, 1).await);
+        let late = node(&server, &rows);
+        let hit = late.get(1).await;
+        assert_eq!((*hit, hit.source()), (value, Source::Origin));
+        late.settled().await;
+        assert_eq!(*two.get(1).await, value);
+    }
+}
