@@ -38,6 +38,13 @@ pub(super) struct Level<K, V, C, W> {
     types: PhantomData<fn(K) -> V>,
 }
 
+/// Whether changes are heard of. What is asked of a key later has a mark from after that.
+#[derive(Clone, Copy)]
+pub(super) struct Now {
+    is_heard: bool,
+    at: Instant,
+}
+
 /// The moment before a key is asked for.
 #[derive(Clone, Copy)]
 pub(super) struct Before {
@@ -80,7 +87,7 @@ where
         let mut pause = FIRST_PAUSE;
         self.wire.listen();
         loop {
-            let before = self.before(&key);
+            let before = self.before(self.now(), &key);
             let since = before.since;
             if self.repairs.is_outdated(&key.text, &self.wire) {
                 return Asked::Load(since, None);
@@ -264,10 +271,15 @@ where
         Since::new(key.mark(&self.marks), Instant::now())
     }
 
-    pub(super) fn before(&self, key: &Named) -> Before {
-        // In this order: if it was up by then, the mark is not one from before that.
-        let is_heard = self.wire.is_heard();
-        let since = self.since(key);
+    /// Now, of whatever key.
+    pub(super) fn now(&self) -> Now {
+        let (is_heard, at) = (self.wire.is_heard(), Instant::now());
+        Now { is_heard, at }
+    }
+
+    pub(super) fn before(&self, now: Now, key: &Named) -> Before {
+        let since = Since::new(key.mark(&self.marks), now.at);
+        let is_heard = now.is_heard;
         Before { since, is_heard }
     }
 

@@ -78,22 +78,23 @@ impl Wire for Server {
     }
 
     async fn read(&self, names: &[&[u8]], right: Right) -> Result<(Clock, Found), Away> {
-        let mut call = Call::new(&ACQUIRE_ALL, names.iter().copied());
-        call.by_sha.arg(&right.token.to_be_bytes()[..]);
-        call.by_sha.arg(ms(right.lasts));
-        let both = |call: Cmd| {
+        let both = |command: fn(Call) -> Cmd| {
+            let mut call = Call::new(&ACQUIRE_ALL, names.iter().copied());
+            call.by_sha.arg(&right.token.to_be_bytes()[..]);
+            call.by_sha.arg(ms(right.lasts));
             let mut both = redis::pipe();
             // In this order: what the script has looked for is found at once.
-            both.add_command(call).cmd("MGET").arg(names);
+            both.add_command(command(call)).cmd("MGET").arg(names);
             both
         };
         // Also for one: a plain command asks for it however long it is.
         let (line, asked) = (&self.batches, Instant::now());
         let deadline = line.deadline();
-        let by_sha = both(call.by_sha.clone());
+        let by_sha = both(|call| call.by_sha);
         let replies = match line.ask_all_until(deadline, &by_sha).await {
             Err(Failed::UnknownScript) => {
-                line.ask_all_until(deadline, &both(call.by_source())).await
+                let by_source = both(|call| call.by_source());
+                line.ask_all_until(deadline, &by_source).await
             }
             replies => replies,
         };

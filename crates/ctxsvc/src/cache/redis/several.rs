@@ -35,7 +35,8 @@ where
     async fn values_or_right_of(&self, keys: &[(K, Floor)], right: Right) -> Vec<Asked<V>> {
         let floors: Vec<_> = keys.iter().map(|(_, floor)| *floor).collect();
         let keys: Vec<_> = keys.iter().map(|(key, _)| self.named(key)).collect();
-        let befores: Vec<_> = keys.iter().map(|key| self.before(key)).collect();
+        let now = self.now();
+        let befores: Vec<_> = keys.iter().map(|key| self.before(now, key)).collect();
         let asked = befores.iter().map(|it| Asked::Load(it.since, None));
         let mut asked: Vec<_> = asked.collect();
         let is_askable = |at: &usize| !self.repairs.is_outdated(&keys[*at].text, &self.wire);
@@ -90,7 +91,8 @@ where
 
     /// Another process may have been faster.
     async fn values_or_taken(&self, keys: &[(&Named, Floor)], right: Right) -> Vec<Asked<V>> {
-        let befores: Vec<_> = keys.iter().map(|(key, _)| self.before(key)).collect();
+        let now = self.now();
+        let befores: Vec<_> = keys.iter().map(|(key, _)| self.before(now, key)).collect();
         let unasked = || {
             befores
                 .iter()
