@@ -60,7 +60,10 @@ async fn a_refresh_that_overlaps_with_a_write_does_not_undo_it() {
     get(&cached).await;
     advance(TTL).await;
     assert_eq!(get(&cached).await, (1, true), "and loads in the background");
-    let write = async { Ok::<_, Infallible>(row.store(2, SeqCst)) };
+    let write = async {
+        row.store(2, SeqCst);
+        Ok::<_, Infallible>(())
+    };
     cached
         .update(&Ctx::root(), &1, write)
         .await

@@ -54,12 +54,9 @@ async fn each_call_of_redis_has_a_span_in_that_of_whoever_waits_for_it_and_a_hit
         );
         let field = |name: &str| {
             let (_, rest) = fields.split_once(&format!(" {name}="))?;
-            let end = if rest.starts_with('"') {
-                rest[1..].find('"')? + 2
-            } else {
-                rest.find(' ')?
-            };
-            Some(rest[..end].trim_matches('"').to_owned())
+            // In quotes, unless it is a number.
+            let text = rest.strip_prefix('"').and_then(|it| it.split('"').next());
+            text.or_else(|| rest.split(' ').next())
         };
         assert_eq!(field("otel.name"), field("db.operation.name"));
         let batch = field("db.operation.batch.size").unwrap_or_default();

@@ -36,8 +36,8 @@ where
         let floors: Vec<_> = keys.iter().map(|(_, floor)| *floor).collect();
         let keys: Vec<_> = keys.iter().map(|(key, _)| self.named(key)).collect();
         let now = self.now();
-        let befores: Vec<_> = keys.iter().map(|key| self.before(now, key)).collect();
-        let asked = befores.iter().map(|it| Asked::Load(it.since, None));
+        let moments: Vec<_> = keys.iter().map(|key| self.before(now, key)).collect();
+        let asked = moments.iter().map(|it| Asked::Load(it.since, None));
         let mut asked: Vec<_> = asked.collect();
         let is_askable = |at: &usize| !self.repairs.is_outdated(&keys[*at].text, &self.wire);
         let askable: Vec<_> = (0..keys.len()).filter(is_askable).collect();
@@ -50,7 +50,7 @@ where
             Ok((clock, Found::Nothing)) => {
                 for at in askable {
                     let ours = Some(State::Ours(Vec::new()));
-                    asked[at] = self.missing(&keys[at], befores[at], clock, right, ours);
+                    asked[at] = self.missing(&keys[at], moments[at], clock, right, ours);
                 }
                 return asked;
             }
@@ -62,7 +62,7 @@ where
         let (mut missing, mut unreadable) = (Vec::new(), Vec::new());
         for (bytes, at) in stored.into_iter().zip(askable) {
             let bytes = bytes.unwrap_or_default();
-            let since = befores[at].since;
+            let since = moments[at].since;
             if !self.values.is_fresh(&bytes, clock) {
                 missing.push(at);
             } else if let Some(answer) = self
@@ -92,9 +92,9 @@ where
     /// Another process may have been faster.
     async fn values_or_taken(&self, keys: &[(&Named, Floor)], right: Right) -> Vec<Asked<V>> {
         let now = self.now();
-        let befores: Vec<_> = keys.iter().map(|(key, _)| self.before(now, key)).collect();
+        let moments: Vec<_> = keys.iter().map(|(key, _)| self.before(now, key)).collect();
         let unasked = || {
-            befores
+            moments
                 .iter()
                 .map(|it| Asked::Load(it.since, None))
                 .collect()
@@ -106,7 +106,7 @@ where
         let Some((clock, states)) = self.acquire(&names, right).await else {
             return unasked();
         };
-        let each = states.into_iter().zip(keys.iter().zip(&befores));
+        let each = states.into_iter().zip(keys.iter().zip(&moments));
         let asked = each.map(|(state, ((key, floor), before))| {
             let since = before.since;
             let found = match &state {

@@ -12,10 +12,8 @@ use super::super::script::{ACQUIRE_ALL, FILL};
 use super::{Digits, Rows, ms};
 use crate::{Cached, Ctx};
 
-/// One that answers each command by what `answer` says, and not at all where that is `None`.
-fn server(
-    answer: impl Fn(&[Vec<u8>]) -> Option<&'static str> + Copy + Send + 'static,
-) -> SocketAddr {
+/// One that answers each command by what `answer` says, and not at all where that is nothing.
+fn server(answer: impl Fn(&[Vec<u8>]) -> &'static str + Copy + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let addr = listener.local_addr().expect("it is bound");
     let serve = move |mut stream: TcpStream| {
@@ -23,7 +21,7 @@ fn server(
         let mut parser = redis::Parser::new();
         while let Ok(command) = parser.parse_value(&mut commands) {
             let words: Vec<Vec<u8>> = redis::from_redis_value(command).expect("a command");
-            let answer = answer(&words).unwrap_or_default();
+            let answer = answer(&words);
             if stream.write_all(answer.as_bytes()).is_err() {
                 break;
             }
@@ -38,15 +36,15 @@ fn server(
 }
 
 /// Longer and greater than any that was asked for.
-fn boastful(words: &[Vec<u8>]) -> Option<&'static str> {
+fn boastful(words: &[Vec<u8>]) -> &'static str {
     let is = |sha: &str| words.get(1).is_some_and(|it| it == sha.as_bytes());
-    Some(match &words[0][..] {
+    match &words[0][..] {
         b"EVALSHA" if is(FILL.sha) => "*3\r\n:1\r\n:1\r\n:1\r\n",
         b"EVALSHA" if is(ACQUIRE_ALL.sha) => "*2\r\n:9223372036854775807\r\n:0\r\n",
         b"EVALSHA" => "*3\r\n:9223372036854775807\r\n:0\r\n$0\r\n\r\n",
         b"MGET" => "*2\r\n$-1\r\n$-1\r\n",
         _ => "+OK\r\n",
-    })
+    }
 }
 
 fn level(addr: SocketAddr) -> Redis {
@@ -70,14 +68,14 @@ async fn a_server_that_says_more_than_it_was_asked_for_is_nobodys_error() {
 const LATE: Duration = Duration::from_millis(1_500);
 
 /// It is late to say that it does not know a script, and never answers to that.
-fn forgetful(words: &[Vec<u8>]) -> Option<&'static str> {
+fn forgetful(words: &[Vec<u8>]) -> &'static str {
     match &words[0][..] {
         b"EVALSHA" => {
             thread::sleep(LATE);
-            Some("-NOSCRIPT it is unknown\r\n")
+            "-NOSCRIPT it is unknown\r\n"
         }
-        b"EVAL" => None,
-        _ => Some("+OK\r\n"),
+        b"EVAL" => "",
+        _ => "+OK\r\n",
     }
 }
 
