@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 
 mod cache;
+#[cfg(any(feature = "redis", feature = "postgres", feature = "sqlite"))]
+mod call;
 mod ctx;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod db;
@@ -14,6 +16,8 @@ mod sync;
 
 #[cfg(feature = "json")]
 pub use cache::Json;
+#[cfg(feature = "postcard")]
+pub use cache::Postcard;
 pub use cache::{CacheError, Cached, CachedBuilder, Committed, Hit, Load, Report, Source};
 #[cfg(feature = "redis")]
 pub use cache::{Codec, CodecError, Redis, RedisUrlError};

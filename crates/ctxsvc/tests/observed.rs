@@ -1,8 +1,10 @@
 //! What a cache tells the crates `metrics` and `tracing`: what the book lists, and nothing of a key
 //! or of a value.
 
+#[path = "promises/spans.rs"]
+mod spans;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -11,11 +13,11 @@ use metrics::{
     Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder,
     SharedString, Unit, with_local_recorder,
 };
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Record};
+use spans::Spans;
+use tracing::span::Attributes;
 use tracing::{Id, Subscriber, info_span, subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
-use tracing_subscriber::registry::{LookupSpan, Registry};
+use tracing_subscriber::registry::Registry;
 
 const CANARY: &str = "canary";
 
@@ -165,7 +167,7 @@ fn the_book_lists_the_metrics_and_the_words_of_their_labels_and_no_others() {
 }
 
 #[tokio::test]
-async fn the_book_lists_the_span_and_its_fields() {
+async fn the_book_lists_the_spans_and_their_fields() {
     let names = Names::default();
     let _default = subscriber::set_default(Registry::default().with(names.clone()));
     let birds = Cached::builder("birds", Birds).build();
@@ -173,9 +175,12 @@ async fn the_book_lists_the_span_and_its_fields() {
         .get(&Ctx::root(), &key("known"))
         .await
         .expect("an answer");
+    let pool = sqlite().await;
+    let select = sqlx::query("SELECT 1").execute(Ctx::root().on(&pool));
+    select.await.expect("an answer");
     let names = names.0.lock().expect("nobody panics here");
     let book = marked(include_str!("../../../docs/src/ctxsvc/operations.md"));
-    assert!(names.len() > 1 && names.is_subset(&book), "{names:?}");
+    assert!(names.contains("sql") && names.is_subset(&book), "{names:?}");
 }
 
 /// The words of all metrics that were registered: their names, and the names and values of labels.
@@ -227,50 +232,6 @@ impl<S: Subscriber> Layer<S> for Names {
     }
 }
 
-/// Writes down what becomes of spans.
-#[derive(Clone, Default)]
-struct Spans(Arc<Mutex<Vec<String>>>);
-
-impl Spans {
-    fn write(&self, line: String) {
-        self.0.lock().expect("nobody panics here").push(line);
-    }
-
-    fn lines(&self) -> Vec<String> {
-        self.0.lock().expect("nobody panics here").clone()
-    }
-}
-
-struct Fields(Vec<String>);
-
-impl Visit for Fields {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0.push(format!(" {field}={value:?}"));
-    }
-}
-
-impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, cx: Context<'_, S>) {
-        let mut fields = Fields(Vec::new());
-        attributes.record(&mut fields);
-        let span = cx.span(id).expect("it is new");
-        let parent = span.parent().map_or("nothing", |parent| parent.name());
-        self.write(format!("{} in {parent}:{}", span.name(), fields.0.concat()));
-    }
-
-    fn on_record(&self, id: &Id, values: &Record<'_>, cx: Context<'_, S>) {
-        let mut fields = Fields(Vec::new());
-        values.record(&mut fields);
-        let name = cx.span(id).map_or("?", |span| span.name());
-        self.write(format!("{name}:{}", fields.0.concat()));
-    }
-
-    fn on_follows_from(&self, id: &Id, from: &Id, cx: Context<'_, S>) {
-        let name = |id| cx.span(id).map_or("?", |span| span.name());
-        self.write(format!("{} follows from {}", name(id), name(from)));
-    }
-}
-
 #[tokio::test]
 async fn a_load_has_a_span_of_its_own_that_follows_from_its_leaders_and_a_hit_has_none() {
     let spans = Spans::default();
@@ -304,4 +265,45 @@ async fn a_load_has_a_span_of_its_own_that_follows_from_its_leaders_and_a_hit_ha
     ];
     assert_eq!(spans.lines(), expected);
     assert!(!spans.lines().concat().contains(CANARY));
+}
+
+async fn sqlite() -> sqlx::SqlitePool {
+    let options = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1);
+    options.connect("sqlite::memory:").await.expect("memory")
+}
+
+#[tokio::test]
+async fn a_query_has_a_span_that_says_what_it_does_and_what_came_of_it() {
+    let (spans, pool) = (Spans::default(), sqlite().await);
+    let _default = subscriber::set_default(Registry::default().with(spans.clone()));
+    let ctx = Ctx::root();
+    let sql = format!("insert INTO {CANARY} VALUES ('{CANARY}')");
+    let insert = sqlx::query(sqlx::AssertSqlSafe(sql)).execute(ctx.on(&pool));
+    insert.await.expect_err("there is no such table");
+    let mut transaction = ctx.begin(&pool).await.expect("begun");
+    let select = sqlx::query_scalar("SELECT $1").bind(CANARY);
+    let selected: String = select.fetch_one(&mut transaction).await.expect("a row");
+    assert_eq!(selected, CANARY);
+    transaction.commit().await.expect("committed");
+    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n";
+    let brief = ctx.with_timeout(std::time::Duration::from_millis(20));
+    let endless = sqlx::query(endless).fetch_all(brief.on(&pool));
+    endless.await.expect_err("it has no end");
+
+    let begins = "sql in nothing: otel.kind=\"client\" db.system.name=\"sqlite\"";
+    let does = |operation: &str| {
+        ["otel.name", "db.operation.name"].map(|field| format!("sql: {field}={operation:?}"))
+    };
+    let mut expected = Vec::new();
+    for operation in ["INSERT", "BEGIN", "SELECT", "COMMIT"] {
+        expected.push(begins.to_owned());
+        expected.extend(does(operation));
+        if operation == "INSERT" {
+            expected.push("sql: error.type=\"1\"".to_owned());
+            expected.push("sql: db.response.status_code=\"1\"".to_owned());
+        }
+    }
+    expected.push(begins.to_owned());
+    expected.push("sql: error.type=\"timeout\"".to_owned());
+    assert_eq!(spans.lines(), expected);
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::CacheError;
 use super::remote::Mark;
+use super::version::{Floor, LAG};
 
 /// Between a failure and the next attempt, at first: it doubles with each failure in a row.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -23,6 +24,8 @@ pub(super) struct Entry<V, E: Error + 'static> {
 pub(super) struct Answer<V> {
     /// None says that there is no such value.
     pub(super) value: Option<Arc<V>>,
+    /// Of the value. Without one it is that of a value which was forgotten.
+    pub(super) version: Option<u64>,
     pub(super) fresh_until: Instant,
     pub(super) stale_until: Instant,
     /// That of the key when it was read.
@@ -48,12 +51,36 @@ impl<V, E: Error + 'static> Entry<V, E> {
         let pause = trouble.map_or(FIRST_PAUSE, |it| (it.pause * 2).min(LONGEST_PAUSE));
         let answer = before.and_then(|entry| entry.answer);
         Self {
-            answer: answer.filter(|answer| answer.is_of_use(now)),
+            answer: answer.filter(|answer| answer.is_of_use(now) || answer.version.is_some()),
             trouble: Some(Arc::new(Trouble {
                 error,
                 retry_at: now + pause,
                 pause,
             })),
+        }
+    }
+
+    /// What is left of it when it is forgotten: the version that was seen, if there is one.
+    pub(super) fn forgotten(&self, now: Instant) -> Option<Self> {
+        let version = self.floor(now).seen();
+        version.is_some().then(|| {
+            Self::known(Answer {
+                value: None,
+                version,
+                fresh_until: now,
+                stale_until: now,
+                mark: Mark::NONE,
+            })
+        })
+    }
+
+    /// What may take its place.
+    pub(super) fn floor(&self, now: Instant) -> Floor {
+        let answer = self.answer.as_ref();
+        match answer.filter(|answer| now < answer.stale_until + LAG) {
+            Some(answer) if answer.value.is_some() => Floor::at(answer.version),
+            Some(forgotten) => Floor::above(forgotten.version),
+            None => Floor::default(),
         }
     }
 

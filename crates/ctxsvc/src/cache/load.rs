@@ -68,4 +68,14 @@ pub trait Load: Send + Sync + 'static {
     fn weight(_value: &Self::Value) -> u64 {
         1
     }
+
+    /// The version of a value's row, if that has one which grows with each write, like a column that
+    /// is counted up. Unless it is written there is none.
+    ///
+    /// It is for repositories that read from replicas. An older version never takes the place of one
+    /// that is remembered, and after a write only one above what was seen before is remembered, for
+    /// ten seconds each: the README says what that is worth.
+    fn version(_value: &Self::Value) -> Option<u64> {
+        None
+    }
 }

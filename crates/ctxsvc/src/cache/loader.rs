@@ -13,6 +13,7 @@ use super::policy::Policy;
 use super::remote::{Mark, Remote};
 use super::running::Running;
 use super::table::Table;
+use super::version::Floor;
 use super::{CacheError, Load, Source};
 use crate::sync::{AtomicBool, Ordering};
 use crate::{Ctx, Done};
@@ -21,6 +22,8 @@ pub(super) type EntryOf<L> = Entry<<L as Load>::Value, <L as Load>::Error>;
 pub(super) type AnswerOf<L> = Answer<<L as Load>::Value>;
 pub(super) type FlightOf<L> = Flight<(EntryOf<L>, Source)>;
 pub(super) type RemoteOf<L> = dyn Remote<<L as Load>::Key, <L as Load>::Value>;
+/// What the repository has said of a key.
+pub(super) type Origin<L> = Outcome<L, Option<Row<<L as Load>::Value>>>;
 pub(super) type Outcome<L, T> = Result<T, CacheError<<L as Load>::Error>>;
 
 /// What all handles of a cache share.
@@ -34,6 +37,12 @@ pub(super) struct Shared<L: Load> {
     pub(super) permits: Semaphore,
     pub(super) running: Running,
     pub(super) meter: Meter,
+}
+
+/// What the repository has for a key.
+pub(super) struct Row<V> {
+    value: V,
+    version: Option<u64>,
 }
 
 /// A flight that lands in any case: if its task goes away before it does, then as abandoned.
@@ -82,38 +91,32 @@ impl<L: Load> Shared<L> {
     }
 
     /// Asks the repository for a key.
-    pub(super) async fn origin(&self, ctx: &Ctx, key: &L::Key) -> Outcome<L, Option<L::Value>> {
+    pub(super) async fn origin(&self, ctx: &Ctx, key: &L::Key) -> Origin<L> {
         let began = Instant::now();
         let ctx = ctx.with_timeout_from(began, self.policy.load_timeout);
         let load = async {
             let _permit = self.permits.acquire().await;
-            self.repository.load(&ctx, key).await
+            let value = self.repository.load(&ctx, key).await?;
+            Ok(value.map(Row::of::<L>))
         };
         let loaded = caught(ctx.run(ctx.scope(load))).await;
         self.judged(loaded, began)
     }
 
     /// Asks the repository for several keys, and returns what came of each.
-    pub(super) async fn origin_many(
-        &self,
-        ctx: &Ctx,
-        keys: &[L::Key],
-    ) -> Vec<Outcome<L, Option<L::Value>>> {
+    pub(super) async fn origin_many(&self, ctx: &Ctx, keys: &[L::Key]) -> Vec<Origin<L>> {
         let began = Instant::now();
         let ctx = ctx.with_timeout_from(began, self.policy.load_timeout);
         let load = async {
             let _permit = self.permits.acquire().await;
-            self.repository.load_many(&ctx, keys).await
+            let mut values = self.repository.load_many(&ctx, keys).await?;
+            let found = keys.iter().map(|key| values.remove(key).map(Row::of::<L>));
+            let found: Vec<_> = found.map(Ok).collect();
+            Ok(values.is_empty().then_some(found))
         };
         let loaded = caught(ctx.run(ctx.scope(load))).await;
-        let found = self.judged(loaded, began).and_then(|mut values| {
-            let found: Vec<_> = keys.iter().map(|key| Ok(values.remove(key))).collect();
-            if values.is_empty() {
-                Ok(found)
-            } else {
-                Err(CacheError::WrongKey)
-            }
-        });
+        let found = self.judged(loaded, began);
+        let found = found.and_then(|found| found.ok_or(CacheError::WrongKey));
         let of_all = |error: CacheError<_>| keys.iter().map(|_| Err(error.clone())).collect();
         found.unwrap_or_else(of_all)
     }
@@ -136,21 +139,38 @@ impl<L: Load> Shared<L> {
         judged
     }
 
-    pub(super) fn answer(&self, value: Option<L::Value>, mark: Mark) -> AnswerOf<L> {
-        let value = value.map(Arc::new);
+    pub(super) fn answer(&self, row: Option<Row<L::Value>>, mark: Mark) -> AnswerOf<L> {
+        let version = row.as_ref().and_then(|row| row.version);
+        let value = row.map(|row| Arc::new(row.value));
         let (fresh_until, stale_until) = self.policy.lifetime(value.is_some(), Instant::now());
         Answer {
             value,
+            version,
             fresh_until,
             stale_until,
             mark,
         }
     }
 
-    /// Forgets what this process knows of a key. A load that is under way is not remembered.
+    /// Forgets what this process knows of a key, but for the version that it has seen. A load that is
+    /// under way is not remembered.
     pub(super) fn forget(&self, key: &L::Key) {
-        let forgotten = self.flights.revoke(key, || self.memory.remove(key));
-        drop(forgotten);
+        let dropped_later = self.flights.revoke(key, || {
+            let known = self.memory.peek(key);
+            let left = known.as_ref().and_then(|it| it.forgotten(Instant::now()));
+            let evicted = match left {
+                Some(left) => self.memory.insert(key, left, 1),
+                None => self.memory.remove(key),
+            };
+            (known, evicted)
+        });
+        drop(dropped_later);
+    }
+
+    /// Which versions of a key are too old to be remembered.
+    pub(super) fn floor(&self, key: &L::Key) -> Floor {
+        let known = self.memory.peek(key);
+        known.map_or_else(Floor::default, |it| it.floor(Instant::now()))
     }
 
     /// Whether nothing was heard of a key since it was read.
@@ -165,8 +185,14 @@ impl<L: Load> Shared<L> {
             return false;
         };
         let (at, since) = flight.since();
+        // It was answered, and is not remembered before Redis was told.
+        let is_over = flight.outcome().is_some_and(|(entry, _)| {
+            let now = Instant::now();
+            entry.fresh(now).is_none() && entry.held_back(now).is_none()
+        });
         let is_unheard = |most| remote.is_unheard() && at.elapsed() > most;
-        since.is_some_and(|since| !remote.is_current(since.mark))
+        is_over
+            || since.is_some_and(|since| !since.is_current(|mark| remote.is_current(mark)))
             || is_unheard(remote.unheard_for())
     }
 
@@ -181,14 +207,25 @@ impl<L: Load> Shared<L> {
     }
 }
 
+impl<V> Row<V> {
+    /// Inside of a load: whose version it is is for foreign code to say.
+    fn of<L: Load<Value = V>>(value: V) -> Self {
+        let version = L::version(&value);
+        Self { value, version }
+    }
+}
+
 impl<L: Load> Landing<L> {
     /// Lands with what the repository has said.
-    fn land_loaded(&self, loaded: Outcome<L, Option<L::Value>>) {
+    fn land_loaded(&self, loaded: Origin<L>) {
         match loaded {
             Ok(value) => {
                 self.land_known(self.shared.answer(value, Mark::NONE), Source::Origin);
             }
-            Err(error) => self.land_failed(error, None),
+            Err(error) => {
+                self.fail(error, None);
+                self.land_failed();
+            }
         }
     }
 
@@ -197,16 +234,26 @@ impl<L: Load> Landing<L> {
         self.flight.end((Entry::known(answer), source));
     }
 
-    pub(super) fn land_known(&self, answer: AnswerOf<L>, source: Source) {
-        self.land(Entry::known(answer), source);
-    }
-
-    /// What it was `before`, if it may still be given, is for a process that knows nothing else.
-    pub(super) fn land_failed(&self, error: CacheError<L::Error>, before: Option<AnswerOf<L>>) {
+    /// As `answer`. What it was `before`, if it may still be given, is for a process that knows
+    /// nothing else.
+    pub(super) fn fail(&self, error: CacheError<L::Error>, before: Option<AnswerOf<L>>) {
         let known = self.shared.memory.peek(&self.key);
         let before = known.or_else(|| before.map(Entry::known));
         let failed = Entry::failed(before, error, Instant::now());
-        self.land(failed, Source::Origin);
+        self.flight.end((failed, Source::Origin));
+    }
+
+    /// It is not remembered if its version is too old.
+    pub(super) fn land_known(&self, answer: AnswerOf<L>, source: Source) {
+        let version = answer.version;
+        self.land(Entry::known(answer), source, version);
+    }
+
+    /// Lands with the failure that those who waited were told.
+    pub(super) fn land_failed(&self) {
+        if let Some((failed, source)) = self.flight.outcome() {
+            self.land(failed.clone(), *source, None);
+        }
     }
 
     /// What those who waited were told is not remembered.
@@ -214,13 +261,20 @@ impl<L: Load> Landing<L> {
         self.leave(|| ());
     }
 
-    fn land(&self, entry: EntryOf<L>, source: Source) {
-        let memory = &self.shared.memory;
+    fn land(&self, entry: EntryOf<L>, source: Source, version: Option<u64>) {
+        let (memory, key) = (&self.shared.memory, &self.key);
         let value = entry.answer.as_ref().and_then(|it| it.value.as_ref());
         let weight = value.map_or(1, |value| L::weight(value));
-        let evicted = self.leave(|| memory.insert(&self.key, entry.clone(), weight));
+        let dropped_later = self.leave(|| {
+            let known = version.and_then(|_| memory.peek(key));
+            let is_new = known
+                .as_ref()
+                .is_none_or(|it| it.floor(Instant::now()).admits(version));
+            let evicted = is_new.then(|| memory.insert(key, entry.clone(), weight));
+            (known, evicted)
+        });
         self.flight.end((entry, source));
-        drop(evicted);
+        drop(dropped_later);
     }
 
     /// From here on another one may start.

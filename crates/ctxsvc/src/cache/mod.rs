@@ -25,6 +25,7 @@ mod running;
 mod shuttle_tests;
 mod table;
 mod through;
+mod version;
 mod write;
 
 use std::fmt;
@@ -45,6 +46,8 @@ pub use hit::{Hit, Source};
 pub use load::Load;
 #[cfg(feature = "json")]
 pub use redis::Json;
+#[cfg(feature = "postcard")]
+pub use redis::Postcard;
 #[cfg(feature = "redis")]
 pub use redis::{Codec, CodecError, Redis, RedisUrlError};
 pub use write::Committed;

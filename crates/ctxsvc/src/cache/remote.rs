@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::entry::Answer;
+use super::version::Floor;
 
 pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -22,12 +23,12 @@ pub(super) trait Remote<K, V>: fmt::Debug + Send + Sync + 'static {
     /// How long what is read may be believed if nobody tells when it changes.
     fn unheard_for(&self) -> Duration;
 
-    /// The value of a key, or the right to load it. While another process has the right, this
-    /// waits for it.
-    fn ask<'a>(&'a self, key: &'a K) -> Boxed<'a, Asked<V>>;
+    /// The value of a key, if the floor admits it, or the right to load it. While another process
+    /// has the right, this waits for it.
+    fn ask<'a>(&'a self, key: &'a K, floor: Floor) -> Boxed<'a, Asked<V>>;
 
     /// As `ask`, in one go and without a wait.
-    fn ask_many<'a>(&'a self, keys: &'a [K]) -> Boxed<'a, Vec<Asked<V>>>;
+    fn ask_many<'a>(&'a self, keys: &'a [(K, Floor)]) -> Boxed<'a, Vec<Asked<V>>>;
 
     /// The old value behind a lease, for the case that there is no newer one to be had.
     fn behind(&self, key: &K, since: Since, lease: &Lease) -> Option<Answer<V>>;
@@ -35,9 +36,10 @@ pub(super) trait Remote<K, V>: fmt::Debug + Send + Sync + 'static {
     /// What the holders of leases have loaded, `None` if nothing.
     fn tell<'a>(&'a self, loaded: Vec<Loaded<'a, K, V>>) -> Boxed<'a, Vec<Told>>;
 
-    /// Forgets a key. False if that could not be done in time: then it is not asked for the key
-    /// until it was done in the background.
-    fn forget<'a>(&'a self, key: &'a K) -> Boxed<'a, bool>;
+    /// Forgets a key, but for the highest version that was seen of it, here or there. False if that
+    /// could not be done in time: then it is not asked for the key until it was done in the
+    /// background.
+    fn forget<'a>(&'a self, key: &'a K, seen: Option<u64>) -> Boxed<'a, bool>;
 
     /// Forgets a key in the background, and is not asked for it until then.
     fn forget_later(&self, key: &K);
@@ -60,9 +62,10 @@ impl Mark {
     /// When there is nobody to hear from.
     pub(super) const NONE: Self = Self { slot: 0, stamp: 0 };
 
-    /// Whether one thing was heard in between.
-    pub(super) fn is_next_to(self, before: Self) -> bool {
-        self.stamp == before.stamp.wrapping_add(1)
+    /// That of the same key once one more thing was heard.
+    pub(super) fn next(self) -> Self {
+        let stamp = self.stamp.wrapping_add(1);
+        Self { stamp, ..self }
     }
 }
 
@@ -71,6 +74,31 @@ impl Mark {
 pub(super) struct Since {
     pub(super) mark: Mark,
     pub(super) at: Instant,
+    /// The mark before that, as long as what this process has done itself was not heard.
+    before: Option<Mark>,
+}
+
+impl Since {
+    pub(super) fn new(mark: Mark, at: Instant) -> Self {
+        let before = None;
+        Self { mark, at, before }
+    }
+
+    /// From when on something is read after this process has changed the key, which will be heard.
+    /// What another one has changed in the same moment is heard with it, in one, and was there
+    /// before the read.
+    pub(super) fn after_own_change(self) -> Self {
+        Self {
+            mark: self.mark.next(),
+            before: Some(self.mark),
+            ..self
+        }
+    }
+
+    /// Whether nothing else was heard of the key.
+    pub(super) fn is_current(self, is_current: impl Fn(Mark) -> bool) -> bool {
+        is_current(self.mark) || self.before.is_some_and(is_current)
+    }
 }
 
 pub(super) enum Asked<V> {
@@ -124,7 +152,8 @@ pub(super) enum Told {
     /// The right was given back, because the value can't be there. Nothing else was heard of the key
     /// up to then.
     Unkept(Mark),
-    /// The lease was over: the key was forgotten, or another one was faster.
+    /// The lease was over, because the key was forgotten or another one was faster; or what was
+    /// told is too old.
     Overtaken,
     /// Nobody knows: it may not be there, so that it is not told when it changes.
     Unknown,

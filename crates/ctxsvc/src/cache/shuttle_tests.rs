@@ -38,6 +38,10 @@ impl Load for Row {
         self.running.fetch_sub(1, SeqCst);
         Ok(Some(value))
     }
+
+    fn version(value: &u64) -> Option<u64> {
+        Some(*value)
+    }
 }
 
 fn cached(row: &Row) -> Cached<Row> {
@@ -164,4 +168,28 @@ fn a_caller_that_goes_away_at_any_moment_of_an_update_leaves_no_old_value() {
     };
     shuttle::check_random(drops, orders());
     shuttle::check_pct(drops, orders(), 3);
+}
+
+#[test]
+fn what_a_replica_still_has_after_a_write_is_not_remembered_whoever_reads_it_when() {
+    let lags = || {
+        let replica = Row::default();
+        let cached = cached(&replica);
+        get(&cached);
+        let reading = [(); 2].map(|()| thread(&cached, get));
+        let writer = thread(&cached, |cached| {
+            let write = async { Ok::<_, Infallible>(()) };
+            block_on(cached.update(&Ctx::root(), &1, write)).expect("it is written");
+        });
+        for reading in reading {
+            assert_eq!(reading.join().expect("no panic"), 0);
+        }
+        writer.join().expect("no panic");
+        assert_eq!(get(&cached), 0, "it is not there yet");
+        replica.value.store(1, SeqCst);
+        assert_eq!(get(&cached), 1);
+        ends(&cached);
+    };
+    shuttle::check_random(lags, orders());
+    shuttle::check_pct(lags, orders(), 3);
 }

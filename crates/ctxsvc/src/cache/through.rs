@@ -2,7 +2,7 @@
 
 use tokio::task::yield_now;
 
-use super::loader::{AnswerOf, Landing, Outcome, RemoteOf, Shared};
+use super::loader::{AnswerOf, Landing, Origin, RemoteOf, Shared};
 use super::remote::{Asked, Lease, Loaded, Since, Told};
 use super::{Load, Source};
 use crate::Ctx;
@@ -14,12 +14,10 @@ struct Loading<'a, L: Load> {
     lease: Option<Lease>,
 }
 
-/// What the repository has said.
-type Origin<L> = Outcome<L, Option<<L as Load>::Value>>;
-
 impl<L: Load> Shared<L> {
     pub(super) async fn through(&self, remote: &RemoteOf<L>, ctx: &Ctx, landing: &Landing<L>) {
-        let asked = remote.ask(&landing.key).await;
+        let floor = self.floor(&landing.key);
+        let asked = remote.ask(&landing.key, floor).await;
         if let Some(loading) = found_or_loading(remote, landing, asked) {
             let loaded = self.origin(ctx, &landing.key).await;
             self.bring(remote, vec![(loading, loaded)]).await;
@@ -32,7 +30,10 @@ impl<L: Load> Shared<L> {
         ctx: &Ctx,
         landings: &[Landing<L>],
     ) {
-        let keys: Vec<_> = landings.iter().map(|it| it.key.clone()).collect();
+        let keys = landings
+            .iter()
+            .map(|it| (it.key.clone(), self.floor(&it.key)));
+        let keys: Vec<_> = keys.collect();
         let asked = landings.iter().zip(remote.ask_many(&keys).await);
         let loading = asked.filter_map(|(it, asked)| found_or_loading(remote, it, asked));
         let loading: Vec<_> = loading.collect();
@@ -43,6 +44,11 @@ impl<L: Load> Shared<L> {
         let loaded = self.origin_many(ctx, &keys).await;
         self.bring(remote, loading.into_iter().zip(loaded).collect())
             .await;
+    }
+
+    /// Whether the version of an answer is not too old to be told.
+    fn admits(&self, landing: &Landing<L>, answer: &AnswerOf<L>) -> bool {
+        answer.version.is_none() || self.floor(&landing.key).admits(answer.version)
     }
 
     /// Answers those who wait, tells what was loaded, and lands.
@@ -58,19 +64,25 @@ impl<L: Load> Shared<L> {
                 Ok(value) => {
                     let answer = self.answer(value, since.mark);
                     landing.answer(answer.clone(), Source::Origin);
-                    Ok(answer)
+                    Some(answer)
                 }
                 Err(error) => {
                     let behind = lease.as_ref();
                     let behind = behind.and_then(|it| remote.behind(&landing.key, since, it));
-                    Err((error, behind))
+                    let floor = self.floor(&landing.key);
+                    let behind = behind.filter(|answer| floor.admits(answer.version));
+                    landing.fail(error, behind);
+                    None
                 }
             };
             if let Some(lease) = lease {
                 told.push(Loaded {
                     key: &landing.key,
                     lease,
-                    answer: brings.as_ref().ok().cloned(),
+                    answer: brings
+                        .as_ref()
+                        .filter(|it| self.admits(landing, it))
+                        .cloned(),
                 });
                 leased.push((landing, since, brings));
             } else {
@@ -86,8 +98,8 @@ impl<L: Load> Shared<L> {
         }
         for (landing, since, brings, told) in brought {
             match brings {
-                Ok(answer) => land_told(remote, landing, (since, answer), told),
-                Err((error, behind)) => landing.land_failed(error, behind),
+                Some(answer) => land_told(remote, landing, (since, answer), told),
+                None => landing.land_failed(),
             }
         }
     }

@@ -102,7 +102,8 @@ impl<'a, L: Load> Outdated<'a, L> {
         let Some(remote) = &self.cached.shared.remote else {
             return true;
         };
-        let is_forgotten = remote.forget(self.key).await;
+        let seen = self.cached.shared.floor(self.key).seen();
+        let is_forgotten = remote.forget(self.key, seen).await;
         self.is_told = true;
         is_forgotten
     }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 
 use crate::Done;
+use crate::call::Why;
 
 impl Done {
     /// The end of a context, if that is what an error comes from: of [`Ctx::on`](crate::Ctx::on),
@@ -25,6 +26,18 @@ impl Done {
             next = error.source();
         }
         None
+    }
+}
+
+/// Of what type an error is, and the code that the database has given.
+pub(super) fn why(error: &sqlx::Error) -> Why<'_> {
+    match error {
+        sqlx::Error::Database(error) => ("_OTHER", error.code()),
+        _ => match Done::find(error) {
+            Some(done) if done.is_timeout() => ("timeout", None),
+            Some(_) => ("cancelled", None),
+            None => ("_OTHER", None),
+        },
     }
 }
 

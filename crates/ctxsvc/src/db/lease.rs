@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Database, Error, Pool};
+use sqlx::{Connection, Database, Error, Pool};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::error::{given_up, over};
+use super::error::{given_up, over, why};
+use crate::call::{Call, Place};
 use crate::{CancelGuard, Ctx, Done};
 
 /// For what is done on a connection that nobody waits for any more. Longer than SQLite waits for
@@ -30,6 +32,12 @@ pub trait Abandon: Database {
     /// ends with the connection.
     const ENDS_WITH_CONTEXT: bool;
 
+    /// Its name in OpenTelemetry's conventions.
+    const SYSTEM: &'static str;
+
+    /// Where it is, by what its pool connects with.
+    fn place(options: &OptionsOf<Self>) -> Place<'_>;
+
     /// Before the first query.
     fn arm(
         connection: &mut Self::Connection,
@@ -49,6 +57,8 @@ pub trait Abandon: Database {
     ) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
+pub(super) type OptionsOf<DB> = <<DB as Database>::Connection as Connection>::Options;
+
 /// A connection of a pool, as long as a query or a transaction needs it.
 ///
 /// sqlx puts a connection back whose query was given up on, and first waits for the answer: until
@@ -60,6 +70,8 @@ pub(super) struct Lease<DB: Guarded> {
     /// All that was asked was answered, and [`told`](Self::told).
     at_rest: bool,
     in_transaction: bool,
+    /// What it was made with.
+    options: Arc<OptionsOf<DB>>,
     /// For a drop where there is no other one.
     runtime: Option<Handle>,
     /// What it is armed with.
@@ -76,6 +88,7 @@ impl<DB: Guarded> Lease<DB> {
             connection: Some(connection),
             at_rest: true,
             in_transaction: false,
+            options: pool.connect_options(),
             runtime: Handle::try_current().ok(),
             ctx: ctx.clone(),
             guard,
@@ -98,9 +111,15 @@ impl<DB: Guarded> Lease<DB> {
     }
 
     async fn execute(&mut self, statement: &'static str) -> Result<(), Error> {
-        let ctx = self.ctx.clone();
-        let executed = ctx.run(DB::execute(self.ask()?, statement)).await;
-        self.told(executed)
+        let (ctx, call) = (self.ctx.clone(), self.call());
+        call.does(statement);
+        let executed = call.of(ctx.run(DB::execute(self.ask()?, statement))).await;
+        self.traced(&call, executed)
+    }
+
+    /// What is asked next, for whoever traces it.
+    pub(super) fn call(&self) -> Call {
+        Call::to_sql(DB::SYSTEM, || DB::place(&self.options))
     }
 
     /// The connection, for what is [`told`](Self::told) later. An error if something was asked
@@ -123,6 +142,19 @@ impl<DB: Guarded> Lease<DB> {
             }
             answer => answer,
         }
+    }
+
+    /// As [`told`](Self::told), for whoever traces it.
+    pub(super) fn traced<T>(
+        &mut self,
+        call: &Call,
+        answer: Result<Result<T, Error>, Done>,
+    ) -> Result<T, Error> {
+        let answer = self.told(answer);
+        if let Err(error) = &answer {
+            call.failed(|| why(error));
+        }
+        answer
     }
 
     /// Back to the pool, as it was.

@@ -6,6 +6,7 @@ use sqlx::{Error, Postgres, raw_sql};
 use super::lease::{Abandon, Guarded};
 use super::transaction::executor;
 use crate::Ctx;
+use crate::call::Place;
 
 /// How often a server looks whether its client is still there.
 const LOOK: &str = "100ms";
@@ -40,6 +41,17 @@ impl Guarded for Postgres {}
 
 impl Abandon for Postgres {
     const ENDS_WITH_CONTEXT: bool = false;
+
+    const SYSTEM: &'static str = "postgresql";
+
+    fn place(options: &PgConnectOptions) -> Place<'_> {
+        let socket = options.get_socket().and_then(|path| path.to_str());
+        Place {
+            address: socket.or(Some(options.get_host())),
+            port: socket.is_none().then_some(options.get_port()),
+            namespace: options.get_database(),
+        }
+    }
 
     async fn arm(_connection: &mut PgConnection, _ctx: Ctx) -> Result<(), Error> {
         Ok(())

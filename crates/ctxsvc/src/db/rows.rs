@@ -7,11 +7,13 @@ use std::task::{Context, Poll};
 use futures_util::TryStreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::Stream;
-use sqlx::{Database, Either, Error, Execute, Executor};
+use sqlx::error::BoxDynError;
+use sqlx::{Database, Either, Error, Execute, Executor, SqlStr};
 use tokio::sync::mpsc;
 
 use super::lease::{Guarded, Lease};
 use crate::Ctx;
+use crate::call::Call;
 
 /// A row, or how many were changed.
 pub(super) type Step<DB> = Either<<DB as Database>::QueryResult, <DB as Database>::Row>;
@@ -29,6 +31,8 @@ where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     E: Execute<'q, DB> + 'q,
 {
+    let call = lease.call();
+    let query = Traced::new(query, &call);
     let asked = async {
         let mut steps = lease.ask()?.fetch_many(query);
         while let Some(step) = steps.try_next().await? {
@@ -37,8 +41,8 @@ where
         }
         Ok(())
     };
-    let answer = ctx.run(asked).await;
-    lease.told(answer)
+    let answer = call.of(ctx.run(asked)).await;
+    lease.traced(&call, answer)
 }
 
 /// The first row, when all of them have come: a connection with rows under way is not at rest.
@@ -52,6 +56,8 @@ where
     for<'c> &'c mut DB::Connection: Executor<'c, Database = DB>,
     E: Execute<'q, DB> + 'q,
 {
+    let call = lease.call();
+    let query = Traced::new(query, &call);
     let asked = async {
         let (mut steps, mut first) = (lease.ask()?.fetch_many(query), None);
         while let Some(step) = steps.try_next().await? {
@@ -61,8 +67,41 @@ where
         }
         Ok(first)
     };
-    let answer = ctx.run(asked).await;
-    lease.told(answer)
+    let answer = call.of(ctx.run(asked)).await;
+    lease.traced(&call, answer)
+}
+
+/// A query that tells what it does when it is executed: before that, nobody can ask it.
+struct Traced<E> {
+    query: E,
+    call: Call,
+}
+
+impl<E> Traced<E> {
+    fn new(query: E, call: &Call) -> Self {
+        let call = call.clone();
+        Self { query, call }
+    }
+}
+
+impl<'q, DB: Database, E: Execute<'q, DB>> Execute<'q, DB> for Traced<E> {
+    fn sql(self) -> SqlStr {
+        let sql = self.query.sql();
+        self.call.does(sql.as_str());
+        sql
+    }
+
+    fn statement(&self) -> Option<&DB::Statement> {
+        self.query.statement()
+    }
+
+    fn take_arguments(&mut self) -> Result<Option<DB::Arguments>, BoxDynError> {
+        self.query.take_arguments()
+    }
+
+    fn persistent(&self) -> bool {
+        self.query.persistent()
+    }
 }
 
 /// The stream of what a future passes on.

@@ -1,11 +1,12 @@
 //! SQLite asks as it goes whether to go on.
 
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Error, Sqlite, raw_sql};
 
 use super::lease::{Abandon, Guarded};
 use super::transaction::executor;
 use crate::Ctx;
+use crate::call::Place;
 
 /// Instructions of its virtual machine between two questions: some ten microseconds.
 const BETWEEN_QUESTIONS: i32 = 1_000;
@@ -18,6 +19,12 @@ impl Guarded for Sqlite {}
 impl Abandon for Sqlite {
     /// To end with the connection would not do: it may be all there is of a database in memory.
     const ENDS_WITH_CONTEXT: bool = true;
+
+    const SYSTEM: &'static str = "sqlite";
+
+    fn place(_options: &SqliteConnectOptions) -> Place<'_> {
+        Place::default()
+    }
 
     async fn arm(connection: &mut SqliteConnection, ctx: Ctx) -> Result<(), Error> {
         let mut handle = connection.lock_handle().await?;

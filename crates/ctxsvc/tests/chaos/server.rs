@@ -1,7 +1,7 @@
 //! Rows about Redis itself.
 
 use redis::{Client, Connection, cmd};
-use testkit::{Redis, wait_for};
+use testkit::{Link, Proxy, Redis, wait_for};
 
 use crate::{BUDGET, PATIENCE, Rows, SLACK, fresh_key, get, is_linked, is_shared, settled, timed};
 
@@ -131,17 +131,22 @@ async fn a_redis_that_is_not_there_from_the_start_is_used_once_it_is() {
     assert!(rows.update(&process, 1).await);
 }
 
+/// The command by which the book makes a user.
+fn acl() -> String {
+    let book = include_str!("../../../../docs/src/ctxsvc/failure.md");
+    let (_, command) = book.split_once("ACL SETUSER").expect("the book has it");
+    let (rules, _) = command.split_once("```").expect("it ends");
+    let rules: Vec<_> = rules.split_ascii_whitespace().collect();
+    format!("ACL SETUSER {}", rules.join(" "))
+}
+
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn the_permissions_that_the_book_lists_are_enough() {
     let server = Redis::start(&[]).expect("a server");
-    let commands =
-        "+ping +evalsha +eval +time +get +getrange +mget +pttl +set +del +scan +client|tracking";
-    run(
-        &mut connect(&server),
-        &format!("ACL SETUSER cache on >secret resetkeys ~ctxsvc:* -@all {commands}"),
-    );
-    let url = server.url().replace("://", "://cache:secret@");
+    run(&mut connect(&server), &acl());
+    let proxy = Proxy::to(server.addr()).expect("a port");
+    let url = format!("redis://cache:secret@{}", proxy.addr());
     let rows = Rows::new();
     let process = settled(&rows, &url).await;
     wait_for(async || is_shared(&process, &rows, &server).await, PATIENCE).await;
@@ -150,4 +155,20 @@ async fn the_permissions_that_the_book_lists_are_enough() {
     assert!(rows.update(&process, 1).await);
     let shown = format!("{process:?}");
     assert!(shown.contains("unanswered: 0"), "{shown}");
+
+    // More than are remembered: all that there is has to be found.
+    proxy.set(Link::Reset);
+    for key in 0..1_100 {
+        assert!(!rows.update(&process, key).await);
+    }
+    proxy.set(Link::Pass);
+    assert_eq!(process.close(PATIENCE).await.untold, 0);
+    let refused: Vec<String> = cmd("ACL")
+        .arg("LOG")
+        .query(&mut connect(&server))
+        .map_or_else(
+            |error| vec![error.to_string()],
+            |log: Vec<redis::Value>| log.iter().map(|it| format!("{it:?}")).collect(),
+        );
+    assert!(refused.is_empty(), "{refused:?}");
 }

@@ -2,6 +2,9 @@
 
 #![cfg(unix)]
 
+#[path = "../promises/spans.rs"]
+mod spans;
+
 use std::time::Duration;
 
 use ctxsvc::{Ctx, Done, stops_when_abandoned};
@@ -10,6 +13,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Executor, query, query_scalar};
 use testkit::{Link, Proxy, Schema, every_await, wait_for};
 use tokio::time::timeout;
+use tracing_subscriber::layer::SubscriberExt;
 
 /// No test waits longer, and no query of theirs ends by itself.
 const BOUND: Duration = Duration::from_secs(30);
@@ -351,4 +355,34 @@ async fn a_connection_that_goes_silent_on_its_way_back_is_not_missed() {
     proxy.orphan();
     proxy.set(Link::Pass);
     stand.comes_to_rest().await;
+}
+
+#[tokio::test]
+#[ignore = "needs postgres"]
+async fn the_span_of_a_query_says_where_its_database_is_and_what_it_has_said() {
+    let stand = Stand::with(1).await;
+    let spans = spans::Spans::default();
+    let registry = tracing_subscriber::registry().with(spans.clone());
+    let _default = tracing::subscriber::set_default(registry);
+    let select = query("SELECT 1 / $1::int").bind(0);
+    let error = select.execute(Ctx::root().on(&stand.pool)).await;
+    error.expect_err("it is divided by zero");
+    let options = stand.pool.connect_options();
+    let begins = format!(
+        "sql in nothing: otel.kind=\"client\" db.system.name=\"postgresql\" db.namespace={:?} server.address={:?}",
+        options.get_database().expect("it has a name"),
+        options.get_host(),
+    );
+    let lines = spans.lines();
+    assert!(
+        lines[0].starts_with(&begins),
+        "{lines:?} begin not with {begins}"
+    );
+    let rest = [
+        "sql: otel.name=\"SELECT\"",
+        "sql: db.operation.name=\"SELECT\"",
+        "sql: error.type=\"22012\"",
+        "sql: db.response.status_code=\"22012\"",
+    ];
+    assert_eq!(lines[1..], rest);
 }

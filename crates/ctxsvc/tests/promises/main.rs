@@ -7,6 +7,7 @@ mod deadlines;
 mod flights;
 mod interop;
 mod lifetimes;
+mod peers;
 mod repository;
 #[cfg(all(unix, feature = "sqlite"))]
 mod sqlite;
@@ -14,6 +15,7 @@ mod sqlite;
 mod tower;
 mod tree;
 mod values;
+mod versions;
 #[cfg(unix)]
 mod waiting;
 mod weights;

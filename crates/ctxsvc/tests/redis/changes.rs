@@ -90,3 +90,39 @@ async fn a_write_of_anybody_to_a_key_in_redis_is_heard() {
         }
     }
 }
+
+/// Readers that never pause, beside a writer: as redis-rs' own client-side caching is caught by.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs redis"]
+async fn a_read_beside_a_write_is_not_remembered_beyond_it() {
+    let keys = testkit::redis();
+    let (row, [one, two]) = two_on_a_row(&keys).await;
+    let reading = [&two, &two, &one].map(|process| {
+        let (process, row) = (process.clone(), Arc::clone(&row));
+        tokio::spawn(async move {
+            while row.load(Ordering::SeqCst) < 150 {
+                let found = process.get(&Ctx::root(), &1).await;
+                found.expect("it is loaded").expect("it exists");
+                tokio::task::yield_now().await;
+            }
+        })
+    });
+    for value in 2..=150 {
+        let write = async {
+            row.store(value, Ordering::SeqCst);
+            Ok::<_, Broken>(())
+        };
+        let committed = one.update(&Ctx::root(), &1, write).await.expect("written");
+        assert!(committed.invalidated);
+        let seen = one.get(&Ctx::root(), &1).await.expect("loaded");
+        assert_eq!(seen.map(|hit| *hit), Some(value));
+        let is_seen = async || {
+            let seen = two.get(&Ctx::root(), &1).await.expect("loaded");
+            seen.is_some_and(|hit| *hit == value)
+        };
+        wait_for(is_seen, PATIENCE).await;
+    }
+    for reading in reading {
+        reading.await.expect("no panic");
+    }
+}

@@ -1,6 +1,6 @@
 //! What processes have of a level that they share. Each handle here stands for a process.
 
-use ctxsvc::{Cached, Ctx, Json, Source};
+use ctxsvc::{Cached, Ctx, Json, Postcard, Source};
 use redis::Commands;
 use testkit::wait_for;
 
@@ -82,6 +82,25 @@ async fn each_key_has_a_readable_name_and_goes_by_itself() {
         .exists(keys.key("users:v3:42"))
         .expect("an answer");
     assert!(!left);
+}
+
+#[tokio::test]
+#[ignore = "needs redis"]
+async fn what_one_codec_has_written_another_one_loads_again() {
+    let keys = testkit::redis();
+    let repository = Repository::taking(1);
+    let json = || cached(&keys, &repository);
+    let postcard = || {
+        let builder = Cached::builder("users", repository.clone());
+        builder.redis(level(&keys), Postcard).build()
+    };
+    for loads in [1, 3] {
+        assert_eq!(get(&postcard(), 1).await.source(), Source::Origin);
+        assert_eq!(repository.loads(), loads);
+        assert_eq!(get(&postcard(), 1).await.source(), Source::Redis);
+        assert_eq!(get(&json(), 1).await.source(), Source::Origin);
+        assert_eq!(get(&json(), 1).await.source(), Source::Redis);
+    }
 }
 
 #[tokio::test]

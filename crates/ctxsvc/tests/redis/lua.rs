@@ -4,7 +4,7 @@ use redis::{Commands, Connection, Value};
 use testkit::Keys;
 
 use crate::connection;
-use crate::script::{ACQUIRE, Call, FILL};
+use crate::script::{ACQUIRE, ACQUIRE_ALL, Call, FILL, FORGET};
 
 const LEASE_MS: u64 = 60_000;
 
@@ -12,6 +12,9 @@ const LEASE_MS: u64 = 60_000;
 const ALWAYS: u64 = u64::MAX >> 12;
 
 const LONGEST: usize = 1_000;
+
+/// For how long a version counts.
+const LAG_MS: u64 = 10_000;
 
 fn token(nth: u8) -> [u8; 16] {
     [nth; 16]
@@ -24,7 +27,17 @@ fn value(fresh_until: u64, payload: &[u8]) -> Vec<u8> {
 
 fn filled(fresh_until: u64, filled_at: u64, payload: &[u8]) -> Vec<u8> {
     let times = [fresh_until, ALWAYS, filled_at].map(u64::to_be_bytes);
-    [&[1; 7], &times.concat()[..], payload].concat()
+    let start = [3, 1, 1, 0, 0, 0, 0];
+    [&start, &times.concat()[..], &token(0), &[0; 8], payload].concat()
+}
+
+/// An old value, which is of use until then.
+fn versioned(version: u64, stale_until: u64) -> Vec<u8> {
+    let mut value = value(1, b"");
+    value[2] = 3;
+    value[15..23].copy_from_slice(&stale_until.to_be_bytes());
+    value[47..55].copy_from_slice(&version.to_be_bytes());
+    value
 }
 
 fn run(connection: &mut Connection, call: &Call) -> Vec<Value> {
@@ -68,8 +81,18 @@ fn acquire_by(
 
 fn fill(connection: &mut Connection, name: &str, nth: u8, value: &[u8]) -> bool {
     let mut call = Call::new(&FILL, [name.as_bytes()].into_iter());
-    call.by_sha.arg(&token(nth)).arg(value).arg(10_000);
+    call.by_sha
+        .arg(&token(nth))
+        .arg(LAG_MS)
+        .arg(value)
+        .arg(10_000);
     run(connection, &call) == [Value::Int(1)]
+}
+
+fn forget(connection: &mut Connection, name: &str, seen: &[u8]) {
+    let mut call = Call::new(&FORGET, [name.as_bytes()].into_iter());
+    call.by_sha.arg(seen).arg(LAG_MS);
+    run(connection, &call);
 }
 
 fn server() -> (Keys, Connection) {
@@ -82,7 +105,7 @@ fn server() -> (Keys, Connection) {
 #[ignore = "needs redis"]
 fn the_names_of_the_scripts_are_those_that_redis_gives_them() {
     let (_keys, mut connection) = server();
-    for script in [&ACQUIRE, &FILL] {
+    for script in [&ACQUIRE, &ACQUIRE_ALL, &FILL, &FORGET] {
         let load = redis::cmd("SCRIPT")
             .arg("LOAD")
             .arg(script.source)
@@ -117,6 +140,28 @@ fn a_right_is_given_once_until_it_ends_and_only_its_holder_fills() {
     assert!(!fill(&mut redis, &name, 3, &fresh), "it was forgotten");
     let exists: bool = redis.exists(&name).expect("an answer");
     assert!(!exists);
+}
+
+#[test]
+#[ignore = "needs redis"]
+fn the_right_for_all_is_taken_if_there_is_nothing_of_any() {
+    let (keys, mut redis) = server();
+    let names: Vec<_> = (0..1_000).map(|nth| keys.key(&format!("{nth}"))).collect();
+    let acquire_all = |redis: &mut Connection, nth| {
+        let mut call = Call::new(&ACQUIRE_ALL, names.iter().map(String::as_bytes));
+        call.by_sha.arg(&token(nth)).arg(LEASE_MS);
+        run(redis, &call).pop()
+    };
+    let () = redis.lpush(&names[999], "a list").expect("an answer");
+    assert_eq!(acquire_all(&mut redis, 1), Some(Value::Int(0)));
+    let () = redis.del(&names[999]).expect("an answer");
+    assert_eq!(acquire_all(&mut redis, 2), Some(Value::Int(1)));
+    assert_eq!(acquire_all(&mut redis, 3), Some(Value::Int(0)));
+    for name in [&names[0], &names[999]] {
+        let ttl: u64 = redis.pttl(name).expect("an answer");
+        assert!((LEASE_MS - 1_000..=LEASE_MS).contains(&ttl), "{ttl}");
+        assert!(!fill(&mut redis, name, 1, b"x") && fill(&mut redis, name, 2, b"x"));
+    }
 }
 
 #[test]
@@ -159,7 +204,7 @@ fn whatever_is_there_is_overwritten_if_it_is_no_value() {
     let () = redis.hset(&names[1], "a", "hash").expect("an answer");
     for (name, bytes) in names[2..]
         .iter()
-        .zip([&b""[..], b"\x01short", b"\x02short", b"text"])
+        .zip([&b""[..], b"\x03short", b"\x02short", b"\x04short"])
     {
         let () = redis.set(name, bytes).expect("an answer");
     }
@@ -210,8 +255,8 @@ fn a_value_is_fresh_as_long_as_both_say_who_has_filled_it_and_who_asks() {
 fn what_is_longer_than_who_asks_can_wait_for_stays_where_it_is() {
     let (keys, mut redis) = server();
     let names = [keys.key("a"), keys.key("b")];
-    let fits = value(ALWAYS, &[b'x'; LONGEST - 31]);
-    let longer = value(ALWAYS, &[b'x'; LONGEST - 30]);
+    let fits = value(ALWAYS, &[b'x'; LONGEST - 55]);
+    let longer = value(ALWAYS, &[b'x'; LONGEST - 54]);
     let () = redis.set(&names[0], &fits).expect("an answer");
     let () = redis.set(&names[1], &longer).expect("an answer");
     let () = redis.pexpire(&names[1], 100_000).expect("an answer");
@@ -228,4 +273,86 @@ fn what_is_longer_than_who_asks_can_wait_for_stays_where_it_is() {
     let over = [&[2], &token(9)[..], &[0; 8], &longer].concat();
     let () = redis.set(&names[1], &over).expect("an answer");
     assert_eq!(acquire(&mut redis, &names[1..], 3, false), [(0, vec![])]);
+}
+
+/// Versions that a number of Lua can't tell apart, among others.
+const ASCENDING: [u64; 6] = [0, 1, 255, 1 << 32, u64::MAX - 1, u64::MAX];
+
+#[test]
+#[ignore = "needs redis"]
+fn what_is_older_than_what_was_seen_is_not_filled() {
+    let (keys, mut redis) = server();
+    for (nth, seen) in ASCENDING.into_iter().enumerate() {
+        for version in ASCENDING {
+            let name = keys.key(&format!("{nth}:{version}"));
+            for is_forgotten in [false, true] {
+                let old = versioned(seen, ALWAYS);
+                let () = redis.pset_ex(&name, &old, 100_000).expect("an answer");
+                if is_forgotten {
+                    forget(&mut redis, &name, b"");
+                }
+                let behind = if is_forgotten { vec![] } else { old };
+                let states = acquire(&mut redis, std::slice::from_ref(&name), 1, false);
+                assert_eq!(states, [(0, behind)]);
+                let is_new = version > seen || version == seen && !is_forgotten;
+                let filled = fill(&mut redis, &name, 1, &versioned(version, ALWAYS));
+                assert_eq!(filled, is_new, "{version} over {seen}, {is_forgotten}");
+                assert!(!fill(&mut redis, &name, 1, b""), "the right is given back");
+            }
+        }
+        let name = keys.key(&format!("{nth}"));
+        let () = redis
+            .set(&name, versioned(seen, ALWAYS))
+            .expect("an answer");
+        acquire(&mut redis, std::slice::from_ref(&name), 1, false);
+        assert!(
+            fill(&mut redis, &name, 1, &value(ALWAYS, b"")),
+            "it has none"
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs redis"]
+fn what_is_left_of_a_forgotten_name_is_the_highest_version_that_was_seen_for_some_time() {
+    let (keys, mut redis) = server();
+    let (name, names) = (keys.key("a"), [keys.key("a")]);
+    for here in ASCENDING {
+        for there in ASCENDING {
+            let () = redis
+                .set(&name, versioned(there, ALWAYS))
+                .expect("an answer");
+            // Also from behind a right.
+            acquire(&mut redis, &names, 1, false);
+            forget(&mut redis, &name, &here.to_be_bytes());
+            forget(&mut redis, &name, b"");
+            let left: Vec<u8> = redis.get(&name).expect("an answer");
+            let seen = here.max(there).to_be_bytes();
+            assert!(left.len() == 17 && left[..9] == [&[4], &seen[..]].concat());
+        }
+    }
+    let ttl: u64 = redis.pttl(&name).expect("an answer");
+    assert!((LAG_MS - 1_000..=LAG_MS).contains(&ttl), "{ttl}");
+    // Who takes rights keeps it there, and makes it count for no longer.
+    let over = [&[4][..], &[0xff; 8], &[0; 8]].concat();
+    let () = redis.set(&name, &over).expect("an answer");
+    assert_eq!(acquire(&mut redis, &names, 1, false), [(0, vec![])]);
+    assert!(fill(&mut redis, &name, 1, &versioned(1, ALWAYS)));
+    let () = redis.set(&name, versioned(7, 1)).expect("an answer");
+    acquire(&mut redis, &names, 1, false);
+    assert!(
+        fill(&mut redis, &name, 1, &versioned(1, ALWAYS)),
+        "long ago"
+    );
+
+    for stored in [&b""[..], b"\x03short", b"text", &value(ALWAYS, b"has none")] {
+        let () = redis.set(&name, stored).expect("an answer");
+        forget(&mut redis, &name, b"");
+        let exists: bool = redis.exists(&name).expect("an answer");
+        assert!(!exists, "{stored:?}");
+    }
+    let () = redis.lpush(&name, "a list").expect("an answer");
+    forget(&mut redis, &name, b"");
+    let exists: bool = redis.exists(&name).expect("an answer");
+    assert!(!exists);
 }

@@ -8,6 +8,10 @@ mod repository;
 #[path = "../../src/cache/redis/script.rs"]
 mod script;
 
+#[path = "../promises/spans.rs"]
+mod spans;
+
+mod calls;
 mod changes;
 mod level;
 mod lua;

@@ -48,6 +48,8 @@ impl CachedStore {
     #[must_use]
     pub fn shared(store: Arc<dyn UserStore>, redis: Redis) -> Self {
         let users = Self::builder(&store, SHARED_TTL);
+        // So that one can look at them with redis-cli. A service that has no need for that takes
+        // `Postcard`, whose values are shorter.
         let users = users.redis(redis.prefix("demo"), Json).build();
         Self { store, users }
     }

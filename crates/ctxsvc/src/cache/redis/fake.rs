@@ -1,7 +1,7 @@
 //! A server in the process: what the scripts do, step by step, and what a bad network does to it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -10,9 +10,10 @@ use tokio::time::Instant;
 
 use super::format::{Stored, TOKEN};
 use super::name::Names;
-use super::wire::{Away, Bytes, Fill, Right, State, Wire};
+use super::wire::{Away, Cursor, Fill, Found, Right, State, Wire};
 use crate::cache::marks::Marks;
 use crate::cache::remote::Clock;
+use crate::cache::version::{Floor, LAG};
 
 /// What is stored under each name, and until when.
 type Data = HashMap<Vec<u8>, (Vec<u8>, Instant)>;
@@ -22,7 +23,11 @@ pub(super) struct Server {
     data: Mutex<Data>,
     ears: Mutex<Vec<Arc<Ear>>>,
     was_read: AtomicBool,
+    starts: AtomicUsize,
 }
+
+/// Names that a sweep looks at in one step.
+const PAGE: usize = 4;
 
 struct Ear {
     names: Names,
@@ -37,6 +42,8 @@ pub(super) enum Network {
     Closed,
     LosesRequests,
     LosesReplies,
+    /// Of a sweep, all but the first.
+    LosesNextPages,
 }
 
 /// A process's connection.
@@ -53,6 +60,7 @@ impl Server {
             data: Mutex::default(),
             ears: Mutex::default(),
             was_read: AtomicBool::new(false),
+            starts: AtomicUsize::new(0),
         })
     }
 
@@ -99,6 +107,35 @@ impl Server {
         change(&mut data.get_mut(name).expect("it is there").0);
     }
 
+    /// Puts something there that is none of the cache's.
+    pub(super) fn put(&self, name: &[u8]) {
+        self.set(name, b"x".to_vec(), Duration::from_secs(1_000));
+    }
+
+    /// It starts anew, with its data.
+    pub(super) fn restart(&self) {
+        self.starts.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether it was the last one of a sweep.
+    fn page(&self, start: &[u8], at: &mut Cursor) -> bool {
+        let server = self.starts.load(Ordering::SeqCst).to_be_bytes();
+        if at.server != server {
+            let (server, next) = (server.to_vec(), Vec::new());
+            *at = Cursor { server, next };
+        }
+        let mut names = self.names();
+        names.retain(|name| *name > at.next);
+        names.sort();
+        for name in names.iter().take(PAGE) {
+            at.next.clone_from(name);
+            if name.starts_with(start) {
+                self.remove(name);
+            }
+        }
+        names.len() <= PAGE
+    }
+
     fn get(&self, name: &[u8]) -> Vec<u8> {
         let mut data = self.data.lock().expect("no panic");
         data.retain(|_, (_, until)| Instant::now() < *until);
@@ -136,7 +173,9 @@ impl Server {
             let until = stored[17..25].try_into().expect("8 bytes");
             (held_until, old) = (u64::from_be_bytes(until), &stored[25..]);
         }
-        let value = Stored::read(old).filter(|_| !right.unreadable);
+        let value = Stored::read(old);
+        let is_forgotten = value.is_none() && floor(old, now).seen().is_some();
+        let value = value.filter(|_| !right.unreadable);
         let is_sent = old.len() <= right.bounds.bytes;
         if held_until > now {
             let left = Duration::from_millis(held_until - now);
@@ -146,7 +185,9 @@ impl Server {
         {
             return State::Fresh(stored);
         }
-        let old = value.map_or(Vec::new(), |_| old.to_vec());
+        let is_sent = is_sent && value.is_some();
+        let is_kept = value.is_some() || is_forgotten;
+        let old = if is_kept { old.to_vec() } else { Vec::new() };
         let lasts = u64::try_from(right.lasts.as_millis()).expect("not that long");
         let until = (now + lasts).to_be_bytes();
         let held = [&[2], &right.token.to_be_bytes()[..], &until, &old].concat();
@@ -161,8 +202,10 @@ impl Server {
             return false;
         }
         let until = stored[17..25].try_into().expect("8 bytes");
-        let is_held = self.now_ms() < u64::from_be_bytes(until);
+        let now = self.now_ms();
         let old = stored[25..].to_vec();
+        let version = Stored::read(&fill.value).and_then(|value| value.version);
+        let is_held = now < u64::from_be_bytes(until) && floor(&old, now).admits(version);
         if is_held && !fill.value.is_empty() {
             self.set(fill.name, fill.value.clone(), fill.kept);
         } else if old.is_empty() {
@@ -171,6 +214,37 @@ impl Server {
             self.set(fill.name, old, Duration::from_secs(60));
         }
         is_held
+    }
+
+    fn forget(&self, name: &[u8], seen: Option<u64>) {
+        let (now, stored) = (self.now_ms(), self.get(name));
+        let is_right = stored.first() == Some(&2);
+        let old = if is_right { &stored[25..] } else { &stored[..] };
+        if let Some(version) = floor(old, now).seen().max(seen) {
+            let until = now + lag_ms();
+            let left = [&[4], &version.to_be_bytes()[..], &until.to_be_bytes()].concat();
+            self.set(name, left, LAG);
+        } else {
+            self.set(name, Vec::new(), Duration::from_secs(1));
+            self.remove(name);
+        }
+    }
+}
+
+fn lag_ms() -> u64 {
+    u64::try_from(LAG.as_millis()).expect("not that long")
+}
+
+/// What was seen of what is stored.
+fn floor(stored: &[u8], now: u64) -> Floor {
+    let number = |at: usize| {
+        let bytes = stored.get(at..at + 8).and_then(|it| it.try_into().ok());
+        bytes.map(u64::from_be_bytes)
+    };
+    match (Stored::read(stored), stored.first()) {
+        (Some(value), _) if now < value.stale_until + lag_ms() => Floor::at(value.version),
+        (None, Some(4)) if number(9).is_some_and(|until| now < until) => Floor::above(number(1)),
+        _ => Floor::default(),
     }
 }
 
@@ -204,7 +278,7 @@ impl Process {
                 serve(&self.server);
                 lost.await
             }
-            Network::Good => {
+            Network::Good | Network::LosesNextPages => {
                 let answer = serve(&self.server);
                 yield_now().await;
                 Ok(answer)
@@ -231,12 +305,20 @@ impl Wire for Process {
         .await
     }
 
-    async fn read(&self, names: &[&[u8]]) -> Result<(Clock, Bytes), Away> {
+    async fn read(&self, names: &[&[u8]], right: Right) -> Result<(Clock, Found), Away> {
         assert!(!names.is_empty(), "Redis refuses to read nothing");
         self.served(|server| {
             server.was_read.store(true, Ordering::SeqCst);
-            let stored = names.iter().map(|name| Some(server.get(name)));
-            (clock(server), stored.collect())
+            let stored: Vec<_> = names.iter().map(|name| server.get(name)).collect();
+            let found = if stored.iter().all(Vec::is_empty) {
+                for name in names {
+                    server.acquire(name, right);
+                }
+                Found::Nothing
+            } else {
+                Found::Bytes(stored.into_iter().map(Some).collect())
+            };
+            (clock(server), found)
         })
         .await
     }
@@ -258,24 +340,22 @@ impl Wire for Process {
         .await
     }
 
-    async fn remove(&self, names: &[Vec<u8>]) -> Result<(), Away> {
-        let remove = |server: &Server, name: &Vec<u8>| {
-            server.set(name, Vec::new(), Duration::from_secs(1));
-            server.remove(name);
-        };
-        self.served(|server| names.iter().for_each(|name| remove(server, name)))
+    async fn forget(&self, names: &[Vec<u8>], seen: Option<u64>) -> Result<(), Away> {
+        self.served(|server| names.iter().for_each(|name| server.forget(name, seen)))
             .await
     }
 
-    async fn remove_all(&self, start: &[u8]) -> Result<(), Away> {
-        self.served(|server| {
-            for name in server.names() {
-                if name.starts_with(start) {
-                    server.remove(&name);
-                }
+    async fn sweep(&self, start: &[u8], at: &mut Cursor) -> Result<(), Away> {
+        for pages in 0.. {
+            if pages == 1 && *self.network.lock().expect("no panic") == Network::LosesNextPages {
+                return Err(Away::Unanswered);
             }
-        })
-        .await
+            let page = self.served(|server| server.page(start, at));
+            if page.await? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn is_heard(&self) -> bool {

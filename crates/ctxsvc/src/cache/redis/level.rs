@@ -20,6 +20,7 @@ use crate::cache::entry::Answer;
 use crate::cache::marks::Marks;
 use crate::cache::policy::jitter;
 use crate::cache::remote::{Asked, Boxed, Clock, Lease, Loaded, Mark, Remote, Since, Told};
+use crate::cache::version::{Floor, LAG};
 
 /// Between two looks at what another process loads, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
@@ -35,6 +36,20 @@ pub(super) struct Level<K, V, C, W> {
     pub(super) counts: Arc<Counts>,
     tokens: Tokens,
     types: PhantomData<fn(K) -> V>,
+}
+
+/// Whether changes are heard of. What is asked of a key later has a mark from after that.
+#[derive(Clone, Copy)]
+pub(super) struct Now {
+    is_heard: bool,
+    at: Instant,
+}
+
+/// The moment before a key is asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Before {
+    pub(super) since: Since,
+    is_heard: bool,
 }
 
 impl<K, V, C, W> Level<K, V, C, W>
@@ -65,14 +80,15 @@ where
         }
     }
 
-    async fn value_or_right(&self, key: &K) -> Asked<V> {
+    async fn value_or_right(&self, key: &K, floor: Floor) -> Asked<V> {
         let key = self.named(key);
         let mut right = self.right();
         let give_up = Instant::now() + self.terms.lease_wait;
         let mut pause = FIRST_PAUSE;
         self.wire.listen();
         loop {
-            let since = self.since(&key);
+            let before = self.before(self.now(), &key);
+            let since = before.since;
             if self.repairs.is_outdated(&key.text, &self.wire) {
                 return Asked::Load(since, None);
             }
@@ -81,7 +97,9 @@ where
             };
             match states.pop() {
                 Some(State::Fresh(bytes)) => {
-                    match self.values.read(&key.text, &bytes, clock, since.mark) {
+                    let read = self.values.read(&key.text, &bytes, clock, since.mark);
+                    // What is older than this process knows is of no more use than foreign bytes.
+                    match read.filter(|answer| floor.admits(answer.version)) {
                         Some(answer) => return self.found(since, answer),
                         None if right.unreadable => return Asked::Load(since, None),
                         None => right.unreadable = true,
@@ -93,7 +111,7 @@ where
                     sleep(jittered(pause).min(left)).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
-                other => return self.loading(&key, clock, right, other).await,
+                other => return self.missing(&key, before, clock, right, other),
             }
         }
     }
@@ -106,13 +124,18 @@ where
         match self.wire.acquire(names, right).await {
             Ok(acquired) => Some(acquired),
             Err(away) => {
-                self.counts.unanswered();
-                if away == Away::Unanswered {
-                    for name in names {
-                        self.repairs.unused(name, right.token, &self.wire);
-                    }
-                }
+                self.not_acquired(names, right, away);
                 None
+            }
+        }
+    }
+
+    /// Nobody knows whether the right was taken.
+    pub(super) fn not_acquired(&self, names: &[&[u8]], right: Right, away: Away) {
+        self.counts.unanswered();
+        if away == Away::Unanswered {
+            for name in names {
+                self.repairs.unused(name, right.token, &self.wire);
             }
         }
     }
@@ -122,29 +145,23 @@ where
         Asked::Found(since, answer)
     }
 
-    /// The right that was just taken comes back as a change of the key. What is read from the
-    /// repository is read after that, so that its mark may be a later one.
-    async fn loading(
-        &self,
-        key: &Named,
-        clock: Clock,
-        right: Right,
-        state: Option<State>,
-    ) -> Asked<V> {
-        self.heard(clock.asked).await;
-        self.missing(self.since(key), clock, right, state)
-    }
-
     pub(super) fn missing(
         &self,
-        since: Since,
+        key: &Named,
+        before: Before,
         clock: Clock,
         right: Right,
         state: Option<State>,
     ) -> Asked<V> {
         self.counts.missing();
         let Some(State::Ours(behind)) = state else {
-            return Asked::Load(since, None);
+            return Asked::Load(self.since(key), None);
+        };
+        // That the right was taken will be heard as a change of the key, if changes were heard of before.
+        let since = if before.is_heard {
+            before.since.after_own_change()
+        } else {
+            self.since(key)
         };
         let token = right.token;
         let lease = Lease {
@@ -192,7 +209,7 @@ where
             // Nothing has come before the fill, since the right still held, and nothing was heard after
             // it. What another one has done in the same turn of Redis is told in one with the fill:
             // for that, such an answer is not believed for long.
-            if marks[at].is_next_to(before[at]) {
+            if marks[at] == before[at].next() {
                 told[at] = Told::Unkept(marks[at]);
             }
         }
@@ -219,7 +236,9 @@ where
 
     fn to_fill<'a>(&self, loaded: &Loaded<'_, K, V>, key: &'a Named) -> Fill<'a> {
         let answer = loaded.answer.as_ref();
-        let kept = answer.map(|it| it.stale_until.saturating_duration_since(Instant::now()));
+        // A version counts for longer than its value.
+        let counts = |it: &Answer<V>| it.version.map_or(it.stale_until, |_| it.stale_until + LAG);
+        let kept = answer.map(|it| counts(it).saturating_duration_since(Instant::now()));
         // Redis counts in milliseconds.
         let kept = kept.filter(|kept| kept.as_millis() > 0).unwrap_or_default();
         let value = answer.filter(|_| !kept.is_zero());
@@ -231,17 +250,17 @@ where
         }
     }
 
-    async fn remove(&self, key: &K) -> bool {
+    async fn forgotten(&self, key: &K, seen: Option<u64>) -> bool {
         let text = name::text(key);
         let since = self.repairs.moment();
-        let removed = self.wire.remove(&self.names.neighbours(&text)).await;
-        if removed.is_ok() {
+        let forgotten = self.wire.forget(&self.names.neighbours(&text), seen).await;
+        if forgotten.is_ok() {
             self.repairs.told(&[text], since);
         } else {
             self.counts.unanswered();
             self.repairs.outdated(text, &self.wire);
         }
-        removed.is_ok()
+        forgotten.is_ok()
     }
 
     pub(super) fn named(&self, key: &K) -> Named {
@@ -249,10 +268,19 @@ where
     }
 
     pub(super) fn since(&self, key: &Named) -> Since {
-        Since {
-            mark: key.mark(&self.marks),
-            at: Instant::now(),
-        }
+        Since::new(key.mark(&self.marks), Instant::now())
+    }
+
+    /// Now, of whatever key.
+    pub(super) fn now(&self) -> Now {
+        let (is_heard, at) = (self.wire.is_heard(), Instant::now());
+        Now { is_heard, at }
+    }
+
+    pub(super) fn before(&self, now: Now, key: &Named) -> Before {
+        let since = Since::new(key.mark(&self.marks), now.at);
+        let is_heard = now.is_heard;
+        Before { since, is_heard }
     }
 
     pub(super) fn right(&self) -> Right {
@@ -284,11 +312,11 @@ where
         self.terms.unheard_for
     }
 
-    fn ask<'a>(&'a self, key: &'a K) -> Boxed<'a, Asked<V>> {
-        Box::pin(self.value_or_right(key))
+    fn ask<'a>(&'a self, key: &'a K, floor: Floor) -> Boxed<'a, Asked<V>> {
+        Box::pin(self.value_or_right(key, floor))
     }
 
-    fn ask_many<'a>(&'a self, keys: &'a [K]) -> Boxed<'a, Vec<Asked<V>>> {
+    fn ask_many<'a>(&'a self, keys: &'a [(K, Floor)]) -> Boxed<'a, Vec<Asked<V>>> {
         Box::pin(self.values_or_rights(keys))
     }
 
@@ -305,8 +333,8 @@ where
         Box::pin(self.fill(loaded))
     }
 
-    fn forget<'a>(&'a self, key: &'a K) -> Boxed<'a, bool> {
-        Box::pin(self.remove(key))
+    fn forget<'a>(&'a self, key: &'a K, seen: Option<u64>) -> Boxed<'a, bool> {
+        Box::pin(self.forgotten(key, seen))
     }
 
     fn forget_later(&self, key: &K) {

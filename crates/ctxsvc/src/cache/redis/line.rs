@@ -6,18 +6,21 @@
 //! the budget at most once. A flow that a firewall has forgotten, which no client of Redis for Rust
 //! notices (redis-rs#2277), heals in the same way.
 
+use std::borrow::Cow;
+use std::iter;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, ServerErrorKind};
-use redis::{RedisResult, Value};
+use redis::{ConnectionAddr, RedisResult, Value};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::wire::Away;
 use crate::cache::policy::jitter;
+use crate::call::{Call, Place};
 use crate::sync::{AtomicUsize, Ordering};
 
 /// A server that takes longer to say hello is not there.
@@ -72,33 +75,72 @@ impl Line {
     }
 
     pub(super) async fn ask(&self, command: &Cmd) -> Result<Value, Failed> {
-        self.within_budget(async |mut connection| connection.send_packed_command(command).await)
-            .await
+        self.ask_until(self.deadline(), command).await
     }
 
     pub(super) async fn ask_all(&self, commands: &Pipeline) -> Result<Vec<Value>, Failed> {
+        self.ask_all_until(self.deadline(), commands).await
+    }
+
+    /// That of a question which is asked now, for one that is asked in several steps.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.inner.budget
+    }
+
+    pub(super) async fn ask_until(
+        &self,
+        deadline: Instant,
+        command: &Cmd,
+    ) -> Result<Value, Failed> {
+        let call = || Call::to_redis(|| self.place(), || iter::once(command));
+        let ask = async |mut connection: MultiplexedConnection| {
+            connection.send_packed_command(command).await
+        };
+        self.within(deadline, call, ask).await
+    }
+
+    pub(super) async fn ask_all_until(
+        &self,
+        deadline: Instant,
+        commands: &Pipeline,
+    ) -> Result<Vec<Value>, Failed> {
         let count = commands.len();
         let ask = async |mut connection: MultiplexedConnection| {
             connection.send_packed_commands(commands, 0, count).await
         };
-        self.within_budget(ask).await
+        let call = || Call::to_redis(|| self.place(), || commands.cmd_iter());
+        self.within(deadline, call, ask).await
     }
 
-    async fn within_budget<T: Answer>(
+    fn place(&self) -> Place<'_> {
+        place(&self.inner.client)
+    }
+
+    async fn within<T: Answer>(
         &self,
+        deadline: Instant,
+        call: impl FnOnce() -> Call,
         ask: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>,
     ) -> Result<T, Failed> {
-        let deadline = Instant::now() + self.inner.budget;
         let (connection, number) = self.connection(deadline).await.ok_or(Failed::UNASKED)?;
-        let answer = timeout_at(deadline, ask(connection)).await;
+        let call = call();
+        let answer = call.of(timeout_at(deadline, ask(connection))).await;
         match answer.map(|answer| answer.and_then(T::checked)) {
             Ok(Ok(value)) => {
                 // ORDERING: Relaxed. It guards nothing: one more or less is a pause more or less.
                 self.inner.failures.store(0, Ordering::Relaxed);
                 Ok(value)
             }
-            Ok(Err(error)) if is_unknown_script(&error) => Err(Failed::UnknownScript),
-            Ok(Err(_)) | Err(_) => {
+            Ok(Err(error)) => {
+                call.failed(|| ("_OTHER", error.code().map(Cow::Borrowed)));
+                if is_unknown_script(&error) {
+                    return Err(Failed::UnknownScript);
+                }
+                self.close(number);
+                Err(Failed::Away(Away::Unanswered))
+            }
+            Err(_) => {
+                call.failed(|| ("timeout", None));
                 self.close(number);
                 Err(Failed::Away(Away::Unanswered))
             }
@@ -132,7 +174,7 @@ impl Line {
 
     /// The connection with this number has not answered.
     fn close(&self, number: usize) {
-        // ORDERING: as in `within_budget`.
+        // ORDERING: as in `within`.
         self.inner.failures.fetch_add(1, Ordering::Relaxed);
         let is_it = |status: &Status| matches!(status, Status::Up(_, it) if *it == number);
         self.connect_if(is_it, Status::Closed);
@@ -156,10 +198,26 @@ impl Line {
     }
 }
 
+/// Where the server is.
+pub(super) fn place(client: &Client) -> Place<'_> {
+    let (address, port) = match client.get_connection_info().addr() {
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+            (Some(&host[..]), Some(*port))
+        }
+        ConnectionAddr::Unix(path) => (path.to_str(), None),
+        _ => (None, None),
+    };
+    Place {
+        address,
+        port,
+        ..Place::default()
+    }
+}
+
 /// Connects until it has worked, or nobody is left who would use it.
 async fn connect(mut attempt: Attempt) {
     let failures = |inner: Arc<Inner>| {
-        // ORDERING: as in `within_budget`.
+        // ORDERING: as in `within`.
         inner.failures.load(Ordering::Relaxed)
     };
     let mut failures = attempt.0.upgrade().map_or(0, failures);
@@ -172,7 +230,7 @@ async fn connect(mut attempt: Attempt) {
             return;
         };
         if let Some(connection) = inner.greeted().await {
-            // ORDERING: as in `within_budget`.
+            // ORDERING: as in `within`.
             let number = inner.number.fetch_add(1, Ordering::Relaxed);
             inner.status.send_replace(Status::Up(connection, number));
             // If it is closed from now on, there is another attempt.

@@ -42,6 +42,8 @@ use super::{Load, loader};
 
 #[cfg(feature = "json")]
 pub use self::codec::Json;
+#[cfg(feature = "postcard")]
+pub use self::codec::Postcard;
 pub use self::codec::{Codec, CodecError};
 
 /// A level in Redis 6.2 or newer, or in Valkey, that processes share: what one has loaded others
@@ -64,12 +66,12 @@ pub use self::codec::{Codec, CodecError};
 /// #         Ok(Some(format!("user {id}")))
 /// #     }
 /// # }
-/// # #[cfg(feature = "json")]
+/// # #[cfg(feature = "postcard")]
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// use ctxsvc::{Cached, Json, Redis};
+/// use ctxsvc::{Cached, Postcard, Redis};
 ///
 /// let redis = Redis::open("redis://127.0.0.1:6379")?.prefix("shop").schema(3);
-/// let users = Cached::builder("users", Users).redis(redis, Json).build();
+/// let users = Cached::builder("users", Users).redis(redis, Postcard).build();
 /// # drop(users);
 /// # Ok(())
 /// # }

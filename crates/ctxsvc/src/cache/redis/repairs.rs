@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::name::Names;
-use super::wire::{Away, Fill, Wire};
+use super::wire::{Away, Cursor, Fill, Wire};
 use crate::cache::policy::jitter;
 use crate::sync::{Mutex, lock};
 
@@ -45,6 +45,8 @@ struct State {
     /// With their order.
     outdated: HashMap<Vec<u8>, u64>,
     all: Option<All>,
+    /// Since when the names of all keys are being swept, and how far that is.
+    sweep: Option<(Moment, Cursor)>,
     /// New ones come at the end, and only the task of the repair takes them.
     rights: Vec<(Vec<u8>, u128)>,
     /// Grows with each key.
@@ -182,7 +184,7 @@ impl Repairs {
         for keys in keys.chunks(KEYS_AT_ONCE) {
             let since = self.moment();
             let names = keys.iter().flat_map(|key| self.names.neighbours(key));
-            wire.remove(&names.collect::<Vec<_>>()).await?;
+            wire.forget(&names.collect::<Vec<_>>(), None).await?;
             self.told(keys, since);
         }
         for (name, token) in rights {
@@ -196,11 +198,21 @@ impl Repairs {
         }
         // The last, because it may be refused.
         if all.is_some() {
-            let since = self.moment();
-            wire.remove_all(self.names.start()).await?;
-            self.told_all(since);
+            self.sweep(wire).await?;
         }
         Ok(())
+    }
+
+    async fn sweep<W: Wire>(&self, wire: &W) -> Result<(), Away> {
+        let under_way = lock(&self.state).sweep.take();
+        let (since, mut at) = under_way.unwrap_or_else(|| (self.moment(), Cursor::default()));
+        let swept = wire.sweep(self.names.start(), &mut at).await;
+        if swept.is_ok() {
+            self.told_all(since);
+        } else {
+            lock(&self.state).sweep = Some((since, at));
+        }
+        swept
     }
 
     fn told_all(&self, since: Moment) {

@@ -10,13 +10,35 @@ pub(crate) struct Script {
 }
 
 pub(crate) static ACQUIRE: Script = Script {
-    sha: "ddc07926a2b5889f9b29d89bb1cbc24afdfff104",
-    source: include_str!("lua/acquire.lua"),
+    sha: "396221169124973cf290d316180ee887c8b2b8d3",
+    source: concat!(
+        include_str!("lua/version.lua"),
+        include_str!("lua/acquire.lua")
+    ),
+};
+
+pub(crate) static ACQUIRE_ALL: Script = Script {
+    sha: "5967ece7e4bb93d9ff8b5bad42836d6e37aaa1aa",
+    source: concat!(
+        include_str!("lua/version.lua"),
+        include_str!("lua/acquire_all.lua")
+    ),
 };
 
 pub(crate) static FILL: Script = Script {
-    sha: "d2f758988b53ad77a41ae4b66d143e45cc3bfd2d",
-    source: include_str!("lua/fill.lua"),
+    sha: "de1f2cb5da393d33335f3c14b5c6022f0306d4e6",
+    source: concat!(
+        include_str!("lua/version.lua"),
+        include_str!("lua/fill.lua")
+    ),
+};
+
+pub(crate) static FORGET: Script = Script {
+    sha: "152410448b7d5e98b03048126441d1fec39c2d17",
+    source: concat!(
+        include_str!("lua/version.lua"),
+        include_str!("lua/forget.lua")
+    ),
 };
 
 /// A script with its keys and arguments.

@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
-use redis::Value;
+use redis::{Cmd, Value};
 use tokio::time::Instant;
 
 use super::line::{Failed, Line};
 use super::link::Link;
-use super::script::{ACQUIRE, Call, FILL};
-use super::wire::{Away, Bounds, Bytes, Fill, Right, State, Wire, ms};
+use super::script::{ACQUIRE, ACQUIRE_ALL, Call, FILL, FORGET};
+use super::wire::{Away, Bounds, Cursor, Fill, Found, Right, State, Wire, ms};
 use crate::cache::remote::Clock;
+use crate::cache::version::LAG;
 
 /// Names that a sweep looks at in one step.
 const PAGE: usize = 1_000;
@@ -40,14 +41,15 @@ impl Server {
         }
     }
 
+    /// A script that the server does not know is sent within the same budget.
     async fn call(&self, call: &Call, values: usize) -> Result<Vec<Value>, Away> {
         let line = self.line(values);
-        let answer = match line.ask(&call.by_sha).await {
-            Ok(answer) => answer,
-            Err(Failed::UnknownScript) => line.ask(&call.by_source()).await.map_err(away)?,
-            Err(failed) => return Err(away(failed)),
+        let deadline = line.deadline();
+        let answer = match line.ask_until(deadline, &call.by_sha).await {
+            Err(Failed::UnknownScript) => line.ask_until(deadline, &call.by_source()).await,
+            answer => answer,
         };
-        match answer {
+        match answer.map_err(away)? {
             Value::Array(values) => Ok(values),
             _ => Err(Away::Unanswered),
         }
@@ -75,34 +77,47 @@ impl Wire for Server {
         Ok((clock, states))
     }
 
-    async fn read(&self, names: &[&[u8]]) -> Result<(Clock, Bytes), Away> {
-        let mut both = redis::pipe();
-        both.cmd("TIME").cmd("MGET").arg(names);
-        let asked = Instant::now();
+    async fn read(&self, names: &[&[u8]], right: Right) -> Result<(Clock, Found), Away> {
+        let both = |command: fn(Call) -> Cmd| {
+            let mut call = Call::new(&ACQUIRE_ALL, names.iter().copied());
+            call.by_sha.arg(&right.token.to_be_bytes()[..]);
+            call.by_sha.arg(ms(right.lasts));
+            let mut both = redis::pipe();
+            // In this order: what the script has looked for is found at once.
+            both.add_command(command(call)).cmd("MGET").arg(names);
+            both
+        };
         // Also for one: a plain command asks for it however long it is.
-        let replies = self.batches.ask_all(&both).await;
+        let (line, asked) = (&self.batches, Instant::now());
+        let deadline = line.deadline();
+        let by_sha = both(|call| call.by_sha);
+        let replies = match line.ask_all_until(deadline, &by_sha).await {
+            Err(Failed::UnknownScript) => {
+                let by_source = both(|call| call.by_source());
+                line.ask_all_until(deadline, &by_source).await
+            }
+            replies => replies,
+        };
         let replies = replies.map_err(away)?;
-        let Ok([Value::Array(time), Value::Array(stored)]) = <[Value; 2]>::try_from(replies) else {
+        let Ok([Value::Array(taken), Value::Array(stored)]) = <[Value; 2]>::try_from(replies)
+        else {
             return Err(Away::Unanswered);
         };
-        let [Some(seconds), Some(us)] = [number(time.first()), number(time.get(1))] else {
-            return Err(Away::Unanswered);
-        };
-        let clock = Clock {
-            ms: seconds.saturating_mul(1_000).saturating_add(us / 1_000),
-            asked,
-            answered: Instant::now(),
-        };
+        let mut taken = taken.into_iter();
+        let clock = clock(taken.next(), asked).ok_or(Away::Unanswered)?;
+        if taken.next() == Some(Value::Int(1)) {
+            return Ok((clock, Found::Nothing));
+        }
         let stored = stored.into_iter().map(|value| match value {
             Value::BulkString(bytes) => Some(bytes),
             _ => None,
         });
-        Ok((clock, stored.collect()))
+        Ok((clock, Found::Bytes(stored.collect())))
     }
 
     async fn fill(&self, token: u128, fills: &[Fill<'_>]) -> Result<Vec<bool>, Away> {
         let mut call = Call::new(&FILL, fills.iter().map(|fill| fill.name));
-        call.by_sha.arg(&token.to_be_bytes()[..]);
+        call.by_sha.arg(&token.to_be_bytes()[..]).arg(ms(LAG));
         for fill in fills {
             call.by_sha.arg(&fill.value[..]).arg(ms(fill.kept));
         }
@@ -132,23 +147,25 @@ impl Wire for Server {
         Ok(tokens.collect())
     }
 
-    async fn remove(&self, names: &[Vec<u8>]) -> Result<(), Away> {
-        // To delete what is not there would tell nobody.
-        let mut all = redis::pipe();
-        for name in names {
-            all.cmd("SET").arg(name).arg("").arg("PX").arg(1_000);
-        }
-        all.cmd("DEL").arg(names);
-        let removed = self.commands.ask_all(&all).await;
-        removed.map(drop).map_err(away)
+    async fn forget(&self, names: &[Vec<u8>], seen: Option<u64>) -> Result<(), Away> {
+        let mut call = Call::new(&FORGET, names.iter().map(|name| &name[..]));
+        let seen = seen.map_or_else(Vec::new, |it| it.to_be_bytes().to_vec());
+        call.by_sha.arg(seen).arg(ms(LAG));
+        // Short, however many there are.
+        self.call(&call, 1).await.map(drop)
     }
 
-    async fn remove_all(&self, start: &[u8]) -> Result<(), Away> {
+    async fn sweep(&self, start: &[u8], at: &mut Cursor) -> Result<(), Away> {
         let pattern = pattern(start);
-        let mut cursor = b"0".to_vec();
+        let info = self.batches.ask(redis::cmd("INFO").arg("server")).await;
+        let server = run_id(info.map_err(away)?).ok_or(Away::Unanswered)?;
+        if at.server != server {
+            let next = b"0".to_vec();
+            *at = Cursor { server, next };
+        }
         loop {
             let mut scan = redis::cmd("SCAN");
-            scan.arg(cursor).arg("MATCH").arg(&pattern[..]);
+            scan.arg(&at.next[..]).arg("MATCH").arg(&pattern[..]);
             scan.arg("COUNT").arg(PAGE);
             let page = self.batches.ask(&scan).await.map_err(away)?;
             let (next, names) = page_of(page).ok_or(Away::Unanswered)?;
@@ -156,10 +173,10 @@ impl Wire for Server {
                 let removed = self.batches.ask(redis::cmd("DEL").arg(names)).await;
                 removed.map_err(away)?;
             }
-            if next == b"0" {
+            at.next = next;
+            if at.next == b"0" {
                 return Ok(());
             }
-            cursor = next;
         }
     }
 
@@ -196,6 +213,13 @@ fn pattern(start: &[u8]) -> Vec<u8> {
     pattern
 }
 
+/// What a server is known by until it ends.
+fn run_id(info: Value) -> Option<Vec<u8>> {
+    let info: String = redis::from_redis_value(info).ok()?;
+    let id = info.lines().find_map(|line| line.strip_prefix("run_id:"))?;
+    Some(id.as_bytes().to_vec())
+}
+
 /// Where a sweep goes on, and the names that it has found.
 fn page_of(page: Value) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
     redis::from_redis_value(page).ok()
@@ -221,12 +245,4 @@ fn state(left: Value, bytes: Value) -> Option<State> {
             left: Duration::from_millis(u64::try_from(left).ok()?),
         },
     })
-}
-
-fn number(value: Option<&Value>) -> Option<u64> {
-    match value? {
-        Value::BulkString(digits) => std::str::from_utf8(digits).ok()?.parse().ok(),
-        Value::Int(number) => u64::try_from(*number).ok(),
-        _ => None,
-    }
 }

@@ -69,6 +69,7 @@ impl<C> Values<C> {
         let fresh_until = clock.here(self.bounds.fresh_until(&stored));
         let mut answer = Answer {
             value,
+            version: stored.version,
             // Whatever the clock over there says.
             fresh_until: fresh_until.min(clock.answered + self.policy.most(exists)),
             stale_until: clock.here(stored.stale_until),
@@ -111,6 +112,7 @@ impl<C> Values<C> {
             stale_until: clock.there(answer.stale_until),
             filled_at: clock.there(Instant::now()),
             token: lease.token,
+            version: answer.version,
             key: text,
             payload: payload.as_deref(),
         };

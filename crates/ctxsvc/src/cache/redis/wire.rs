@@ -15,8 +15,13 @@ pub(super) enum Away {
     Unanswered,
 }
 
-/// What there is of each name.
-pub(super) type Bytes = Vec<Option<Vec<u8>>>;
+/// What there is of several names.
+pub(super) enum Found {
+    /// Of each.
+    Bytes(Vec<Option<Vec<u8>>>),
+    /// Nothing, and the right to load all is ours.
+    Nothing,
+}
 
 /// A right to load, as it is known to Redis.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +72,14 @@ pub(super) enum State {
     },
 }
 
+/// How far a sweep has come.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Cursor {
+    /// Another one, or one that has started anew, has its names elsewhere.
+    pub(super) server: Vec<u8>,
+    pub(super) next: Vec<u8>,
+}
+
 pub(super) struct Fill<'a> {
     pub(super) name: &'a [u8],
     /// Empty to give the right back.
@@ -74,7 +87,7 @@ pub(super) struct Fill<'a> {
     pub(super) kept: Duration,
 }
 
-/// The server, or what stands for it in a test. Each call but `remove_all` takes a budget of time at
+/// The server, or what stands for it in a test. Each call but `sweep` takes a budget of time at
 /// the most, and none at all while it is known that there is no answer.
 pub(super) trait Wire: Send + Sync + 'static {
     fn acquire(
@@ -83,10 +96,15 @@ pub(super) trait Wire: Send + Sync + 'static {
         right: Right,
     ) -> impl Future<Output = Result<(Clock, Vec<State>), Away>> + Send;
 
-    /// For those who ask for several values. These come however long they are.
-    fn read(&self, names: &[&[u8]]) -> impl Future<Output = Result<(Clock, Bytes), Away>> + Send;
+    /// For those who ask for several values. These come however long they are. If there is nothing of
+    /// any of them, the right to load all is taken.
+    fn read(
+        &self,
+        names: &[&[u8]],
+        right: Right,
+    ) -> impl Future<Output = Result<(Clock, Found), Away>> + Send;
 
-    /// For each whether the right still held.
+    /// For each whether the right still held, and what was put in its place is not too old.
     fn fill(
         &self,
         token: u128,
@@ -99,10 +117,17 @@ pub(super) trait Wire: Send + Sync + 'static {
         names: &[&[u8]],
     ) -> impl Future<Output = Result<Vec<Option<u128>>, Away>> + Send;
 
-    fn remove(&self, names: &[Vec<u8>]) -> impl Future<Output = Result<(), Away>> + Send;
+    /// Forgets names, but for the highest version that was seen.
+    fn forget(
+        &self,
+        names: &[Vec<u8>],
+        seen: Option<u64>,
+    ) -> impl Future<Output = Result<(), Away>> + Send;
 
-    /// Removes whatever has a name that begins so.
-    fn remove_all(&self, start: &[u8]) -> impl Future<Output = Result<(), Away>> + Send;
+    /// Removes whatever has a name that begins so. If it fails it can be called again, and goes on
+    /// where it was.
+    fn sweep(&self, start: &[u8], at: &mut Cursor)
+    -> impl Future<Output = Result<(), Away>> + Send;
 
     /// Whether changes of keys are heard of.
     fn is_heard(&self) -> bool;

@@ -1,5 +1,6 @@
 -- Takes the right to load values: of each name that has no fresh one, and that nobody else has the
--- right for. An old value stays behind the right, for the case that there is no newer one to be had.
+-- right for. An old value stays behind the right, for the case that there is no newer one to be had,
+-- and so does the version that is left of one that was forgotten.
 --
 -- KEYS   names
 -- ARGV   1  token of 16 bytes, by which the right is known
@@ -13,8 +14,7 @@
 --          the value, or the old one behind the right, or '' if it is not sent or there is nothing}
 local token, lease, unreadable = ARGV[1], ARGV[2] + 0, ARGV[3] == '1'
 local ttl, negative_ttl, longest = ARGV[4] + 0, ARGV[5] + 0, ARGV[6] + 0
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = now_ms()
 local held = '\2' .. token .. struct.pack('>I8', now + lease)
 local reply = {now}
 local function take(name, stored)
@@ -22,11 +22,13 @@ local function take(name, stored)
   if string.byte(stored) == 2 and #stored >= 25 then
     left, old = math.max(0, struct.unpack('>I8', stored, 18) - now), string.sub(stored, 26)
   end
-  local is_sent = #old <= longest
-  if unreadable or string.byte(old) ~= 1 or #old < 31 then
+  local is_value, is_sent = string.byte(old) == 3 and #old >= 55, #old <= longest
+  if not is_value then
+    old = seen(old, now, 0) and old or ''
+  elseif unreadable then
     old = ''
   elseif old == stored and is_sent then
-    local exists = string.byte(old, 3) == 1
+    local exists = string.byte(old, 3) % 2 == 1
     local fresh_until, _, filled_at = struct.unpack('>I8I8I8', old, 8)
     -- What is from the future is from before the clock was set back: nobody knows how old it is.
     local is_known = filled_at <= now
@@ -39,7 +41,7 @@ local function take(name, stored)
     redis.call('SET', name, held .. old, 'PX', px)
   end
   reply[#reply + 1] = left
-  reply[#reply + 1] = left <= 0 and is_sent and old or ''
+  reply[#reply + 1] = left <= 0 and is_value and is_sent and old or ''
 end
 -- Lua takes so many arguments, and some more.
 for first = 1, #KEYS, 1000 do

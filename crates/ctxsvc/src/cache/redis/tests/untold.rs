@@ -160,3 +160,49 @@ async fn a_task_that_tells_ends_some_time_after_nobody_is_left_who_would_ask() {
     sleep(TTL).await;
     assert!(process.upgrade().is_none(), "it would be over by now");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_that_is_cut_off_goes_on_where_it_was_unless_the_server_has_started_anew() {
+    for starts_anew in [false, true] {
+        let (server, rows) = (Server::new(), Rows::default());
+        // Before and behind those of the cache.
+        for nth in 0..20 {
+            server.put(format!("a:{nth}").as_bytes());
+            server.put(format!("z:{nth}").as_bytes());
+        }
+        let one = node(&server, &rows);
+        one.process.set(Network::Closed);
+        for key in 1..1_200 {
+            assert!(!one.update(&rows, key).await);
+        }
+        one.process.set(Network::LosesNextPages);
+        // One page each in a tenth or a seventh of a second.
+        assert!(one.cached.close(ms(1_000)).await.untold > 0);
+        let late = b"test:rows:v3:1";
+        server.put(late);
+        if starts_anew {
+            server.restart();
+        }
+        assert_eq!(one.cached.close(ms(2_000)).await.untold, 0, "{starts_anew}");
+        let is_left = server.names().iter().any(|name| name == late);
+        assert_eq!(
+            is_left, !starts_anew,
+            "what is behind the sweep is not swept again"
+        );
+    }
+}
+
+/// As dotnet/extensions#7771 did.
+#[tokio::test(start_paused = true)]
+async fn what_was_forgotten_is_not_found_by_a_process_that_starts_later() {
+    let (server, rows) = (Server::new(), Rows::default());
+    let [one, two] = two_on_a_row(&server, &rows).await;
+    for value in 2..10 {
+        assert!(one.update(&rows, 1).await);
+        let late = node(&server, &rows);
+        let hit = late.get(1).await;
+        assert_eq!((*hit, hit.source()), (value, Source::Origin));
+        late.settled().await;
+        assert_eq!(*two.get(1).await, value);
+    }
+}

@@ -1,0 +1,221 @@
+//! Versions of rows, where replicas lag behind and Redis forgets.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::test_runner::{TestCaseResult, TestRunner};
+use tokio::time::{Instant, sleep};
+
+use super::{Node, Rows, Server, VERSIONED, ms, node};
+use crate::cache::version::LAG;
+use crate::{Ctx, Source};
+
+/// A row, in the replica that is read.
+fn replica() -> Rows {
+    let rows = Rows::default();
+    has(&rows, 1);
+    rows
+}
+
+fn has(replica: &Rows, version: u64) {
+    replica.set(1, VERSIONED + version);
+}
+
+/// A write to the primary, which the replica that is read does not have yet.
+async fn update(node: &Node) {
+    let write = async { Ok::<_, Infallible>(()) };
+    let committed = node.cached.update(&Ctx::root(), &1, write).await;
+    committed.expect("a write never fails");
+}
+
+/// What is read, once what comes of it is told.
+async fn read(node: &Node) -> (u64, Source) {
+    let hit = node.get(1).await;
+    node.settled().await;
+    (*hit - VERSIONED, hit.source())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_replica_still_has_after_a_write_is_remembered_by_no_process() {
+    let (server, rows) = (Server::new(), replica());
+    let [writer, reader, new] = [(); 3].map(|()| node(&server, &rows));
+    read(&reader).await;
+    // It has not seen the row: Redis has.
+    update(&writer).await;
+    for node in [&writer, &reader, &new, &reader] {
+        assert_eq!(read(node).await, (1, Source::Origin));
+        let found = node.cached.get_many(&Ctx::root(), &[1]).await;
+        assert_eq!(found.expect("loaded")[&1].source(), Source::Origin);
+        node.settled().await;
+    }
+    has(&rows, 2);
+    assert_eq!(read(&new).await, (2, Source::Origin));
+    assert_eq!(read(&new).await, (2, Source::Memory));
+    assert_eq!(read(&reader).await, (2, Source::Redis));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_only_the_process_that_writes_has_seen_counts_for_others_too() {
+    let (server, rows) = (Server::new(), replica());
+    let (writer, reader) = (node(&server, &rows), node(&server, &rows));
+    read(&writer).await;
+    server.remove(b"test:rows:v3:1");
+    update(&writer).await;
+    for _ in 0..2 {
+        assert_eq!(read(&reader).await, (1, Source::Origin));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_ask_at_the_same_time_are_given_what_a_replica_has() {
+    let (server, rows) = (Server::new(), replica());
+    let nodes = [(); 3].map(|()| node(&server, &rows));
+    read(&nodes[0]).await;
+    update(&nodes[0]).await;
+    rows.take(ms(10));
+    let started = Instant::now();
+    let hits = super::futures_join(nodes.iter().map(|node| node.get(1))).await;
+    assert!(hits.iter().all(|hit| **hit == VERSIONED + 1));
+    // One after the other: nothing of what they load is left for the next one.
+    assert!(started.elapsed() < ms(200), "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redis_that_comes_back_with_older_data_is_not_believed_by_who_knows_better() {
+    let (server, rows) = (Server::new(), replica());
+    let (one, two) = (node(&server, &rows), node(&server, &rows));
+    read(&one).await;
+    let name = b"test:rows:v3:1";
+    let mut snapshot = Vec::new();
+    server.change(name, |bytes| snapshot.clone_from(bytes));
+    update(&one).await;
+    has(&rows, 2);
+    read(&one).await;
+    server.change(name, |bytes| *bytes = snapshot);
+    for node in [&one, &two] {
+        node.process.set_link(false);
+        node.process.set_link(true);
+    }
+    assert_eq!(read(&one).await, (2, Source::Origin));
+    assert_eq!(
+        read(&two).await,
+        (2, Source::Redis),
+        "what was there is overwritten"
+    );
+}
+
+/// For how long what was remembered surely counts.
+const COUNTS: Duration = Duration::from_millis(4_500).saturating_add(LAG);
+
+#[derive(Debug, Clone)]
+enum Event {
+    /// By one of the processes.
+    Get(usize),
+    Update(usize),
+    /// Another replica is read, which lags behind by so many writes.
+    Replica {
+        lag: u64,
+    },
+    Advance(Duration),
+}
+
+/// What surely was seen of the row.
+#[derive(Default)]
+struct Model {
+    primary: u64,
+    lag: u64,
+    /// Of those that were remembered.
+    highest: u64,
+    /// The last one that was remembered, and when.
+    seen: Option<(u64, Instant)>,
+    /// What was seen before the last write, and when that was.
+    forgotten: Option<(u64, Instant)>,
+}
+
+#[test]
+fn what_is_remembered_is_never_older_than_what_was_seen() {
+    let event = prop_oneof![
+        8 => (0..2_usize).prop_map(Event::Get),
+        3 => (0..2_usize).prop_map(Event::Update),
+        3 => (0..3_u64).prop_map(|lag| Event::Replica { lag }),
+        2 => (0..8_000_u64).prop_map(|it| Event::Advance(ms(it))),
+    ];
+    let reached = [const { Cell::new(0_usize) }; 3];
+    let events = prop::collection::vec(event, 1..60);
+    let tested = TestRunner::default().run(&events, |events| {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().start_paused(true).build();
+        runtime.expect("a runtime").block_on(play(events, &reached))
+    });
+    tested.unwrap_or_else(|failed| panic!("{failed}"));
+    // Older ones that were refused, newer ones that were not, and what was remembered while it mattered.
+    println!("{reached:?}");
+    assert!(reached.iter().all(|times| times.get() > 300), "{reached:?}");
+}
+
+async fn play(events: Vec<Event>, reached: &[Cell<usize>; 3]) -> TestCaseResult {
+    let (server, rows) = (Server::new(), replica());
+    let nodes = [node(&server, &rows), node(&server, &rows)];
+    let mut model = Model {
+        primary: 3,
+        ..Model::default()
+    };
+    for event in events {
+        has(&rows, model.primary.saturating_sub(model.lag).max(1));
+        match event {
+            Event::Get(process) => model.get(&nodes[process], &rows, reached).await?,
+            Event::Update(process) => {
+                model.primary += 1;
+                update(&nodes[process]).await;
+                let seen = model.seen.take().filter(|(_, at)| at.elapsed() < COUNTS);
+                let forgotten = seen.map(|(version, _)| (version, Instant::now()));
+                model.forgotten = forgotten.or(model.forgotten);
+            }
+            Event::Replica { lag } => model.lag = lag,
+            Event::Advance(by) => sleep(by).await,
+        }
+    }
+    Ok(())
+}
+
+impl Model {
+    fn admits(&self, version: u64) -> bool {
+        let is_above = |(seen, at): (u64, Instant)| version > seen || at.elapsed() >= LAG;
+        let is_at = |(seen, at): (u64, Instant)| version >= seen || at.elapsed() >= COUNTS;
+        self.forgotten.is_none_or(is_above) && self.seen.is_none_or(is_at)
+    }
+
+    async fn get(
+        &mut self,
+        node: &Node,
+        rows: &Rows,
+        reached: &[Cell<usize>; 3],
+    ) -> TestCaseResult {
+        let count = |nth: usize| reached[nth].set(reached[nth].get() + 1);
+        let loads = rows.loads();
+        let (version, source) = read(node).await;
+        prop_assert_eq!(source == Source::Origin, rows.loads() > loads);
+        if source != Source::Origin {
+            prop_assert!(self.admits(version), "{} from {:?}", version, source);
+            count(2);
+            return Ok(());
+        }
+        let is_newer = version > self.highest;
+        let (again, source) = read(node).await;
+        prop_assert_eq!(again, version);
+        if !self.admits(version) {
+            prop_assert_eq!(source, Source::Origin, "{} is remembered", version);
+            count(0);
+        } else if is_newer {
+            prop_assert_eq!(source, Source::Memory, "{} is not remembered", version);
+            count(1);
+        }
+        if source == Source::Memory {
+            self.seen = Some((version, Instant::now()));
+            self.highest = self.highest.max(version);
+        }
+        Ok(())
+    }
+}
