@@ -22,6 +22,7 @@ pub(crate) fn rows() -> Vec<Row> {
         derive_for(),
         checked(1),
         checked(10),
+        checked_deep(),
         contended(),
     ];
     rows.extend([
@@ -113,6 +114,18 @@ fn checked(depth: usize) -> Row {
         .peer("tokio-util", move |_| {
             let tokens = tokens(depth);
             each(move || black_box(&tokens[depth - 1]).is_cancelled())
+        })
+}
+
+fn checked_deep() -> Row {
+    Row::new("growth: is it cancelled, so many scopes deep")
+        .levels([1, 10, 100, 1_000])
+        .ours("ctxsvc", |depth| {
+            let (ctx, guards) = scopes(usize::try_from(depth).expect("it is small"));
+            each(move || {
+                let _kept = &guards;
+                black_box(&ctx).is_cancelled()
+            })
         })
 }
 
@@ -367,7 +380,7 @@ fn cancel_watched() -> Row {
 
 fn cancel_children() -> Row {
     Row::new("cancel so many children, with one who waits for each")
-        .sizes([10_000, 100_000])
+        .sizes([100, 10_000, 1_000_000])
         .ours("ctxsvc", |size| {
             each(move || {
                 let (ctx, guard) = Ctx::root().cancellable();
