@@ -253,6 +253,13 @@ impl<V> Shard<V> {
 }
 
 impl<V: Copy> Shard<V> {
+    /// What is kept, expired or not, and until when it counts.
+    #[cfg(feature = "redis")]
+    pub(crate) fn kept(&self, place: Place, id: Id<'_>) -> Option<(V, u64)> {
+        let entry = &self.entries[self.position(place, id)?];
+        Some((entry.value, entry.expires))
+    }
+
     /// Sets what `change` makes of the value, and until when, in one look-up. It returns something
     /// beside.
     #[inline]

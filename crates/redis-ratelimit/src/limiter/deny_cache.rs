@@ -32,16 +32,18 @@ impl DenyCache {
         }
     }
 
-    /// The denial of a request, if what is remembered denies it.
-    pub(super) fn denial(&self, request: Request<'_>, now: u64) -> Option<Outcome> {
+    /// The denial of a request, if what is remembered denies it. Of most nothing is, and then there is
+    /// no look at the clock.
+    pub(super) fn denial(
+        &self,
+        request: Request<'_>,
+        now: impl FnOnce() -> u64,
+    ) -> Option<Outcome> {
         let place = self.denied.locate(request.id);
-        let stored = self
-            .denied
-            .lock(place)
-            .find(place, request.id, now)
-            .copied();
-        let outcome = request.rule.decide(Some(stored?), now, request.cost);
-        (!outcome.admitted).then_some(outcome)
+        let (stored, expires) = self.denied.lock(place).kept(place, request.id)?;
+        let now = now();
+        let outcome = (expires > now).then(|| request.rule.decide(Some(stored), now, request.cost));
+        outcome.filter(|outcome| !outcome.admitted)
     }
 
     /// Remembers a denial that the store has told, with the state as of when it was asked.

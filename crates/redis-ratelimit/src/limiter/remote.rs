@@ -63,7 +63,7 @@ impl Remote {
     /// The denial of a check that still holds.
     pub(super) fn remembered(&self, check: Check<'_>) -> Option<Decision> {
         let denials = self.denials.as_ref()?;
-        let denial = denials.denial(check.into(), self.clock.now_us())?;
+        let denial = denials.denial(check.into(), || self.clock.now_us())?;
         Some(decision(
             check,
             denial.admitted,
