@@ -157,3 +157,17 @@ fn who_is_woken_finds_all_scopes_below_over() {
         assert_eq!(looks.1.load(Ordering::SeqCst), 1);
     });
 }
+
+#[test]
+fn a_cancel_has_reached_all_scopes_below_also_beside_another() {
+    loom::model(|| {
+        let root = Scope::cancellable(None);
+        let middle = Scope::cancellable(Some(Arc::clone(&root)));
+        let leaf = Scope::cancellable(Some(Arc::clone(&middle)));
+        leaf.link();
+        let other = thread::spawn(move || middle.cancel(None));
+        root.cancel(None);
+        assert!(leaf.is_over());
+        other.join().expect("no panic");
+    });
+}

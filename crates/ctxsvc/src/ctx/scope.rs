@@ -8,6 +8,8 @@
 //! - A lock is never held while another one is taken, while foreign code runs (wakers, causes), or
 //!   while something foreign is dropped.
 //! - The outcome is written once, before the state says `OVER`.
+//! - A scope that is over has a list of its children for as long as one of them may not be: whoever
+//!   comes across it then ends them too, and does not go on before all are over.
 //! - A scope becomes `LINKED` under its parent's lock, after the parent has, and is in its list.
 //! - A scope that owns its deadline has an earlier one than its parent.
 
@@ -19,7 +21,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::timer::Alarm;
-use super::waiters::{ToWake, Waiters};
+use super::waiters::{ToWake, Waiters, wake_each};
 use crate::Done;
 use crate::done::Cause;
 use crate::sync::{AtomicBool, AtomicU8, AtomicUsize, Mutex, MutexGuard, Ordering, lock};
@@ -52,15 +54,19 @@ pub(crate) struct Scope {
 #[derive(Default)]
 struct Hub {
     outcome: Option<Outcome>,
+    /// Who has to end with it, while they are being ended.
+    below: Option<Arc<Children>>,
     /// Empty from the outcome on.
     open: Open,
 }
+
+type Children = Slab<Weak<Scope>>;
 
 /// Whom and what a scope that is not over has to tell.
 #[derive(Default)]
 struct Open {
     waiters: Waiters,
-    children: Slab<Weak<Scope>>,
+    children: Children,
     timer: Option<Alarm>,
     foreign: Option<Alarm>,
     token: Option<CancellationToken>,
@@ -236,22 +242,31 @@ impl Scope {
     }
 
     /// Ends this scope and all linked ones below it, unless they are over, and then wakes all who
-    /// wait: who is woken finds each of them over.
+    /// wait: who is woken finds each of them over, and so does who comes back from here.
     fn finish(&self, outcome: &Outcome) {
         let mut to_wake = ToWake::default();
-        let mut generations = Vec::new();
-        generations.extend(self.end(outcome.clone(), &mut to_wake));
-        // Not by recursion: a chain may be longer than the stack.
-        while let Some((children, outcome)) = generations.pop() {
-            for child in children
-                .into_iter()
-                .filter_map(|(_, child)| child.upgrade())
-            {
-                let outcome = child.inherited(&outcome);
-                generations.extend(child.end(outcome, &mut to_wake));
-            }
+        if let Some(below) = self.end(outcome.clone(), &mut to_wake) {
+            Self::end_all(below, &mut to_wake);
+            self.forget_children();
         }
         to_wake.wake();
+    }
+
+    /// Ends what is below a scope that is over.
+    fn end_all(below: (Arc<Children>, Outcome), to_wake: &mut ToWake) {
+        let mut ended = Vec::new();
+        // Not by recursion: a chain may be longer than the stack.
+        let mut generations = vec![below];
+        while let Some((children, outcome)) = generations.pop() {
+            for child in children.iter().filter_map(|(_, child)| child.upgrade()) {
+                let outcome = child.inherited(&outcome);
+                if let Some(below) = child.end(outcome, to_wake) {
+                    generations.push(below);
+                    ended.push(child);
+                }
+            }
+        }
+        ended.iter().for_each(|scope| scope.forget_children());
     }
 
     /// Its own deadline, if that came before what its parent has ended with.
@@ -262,23 +277,32 @@ impl Scope {
     }
 
     /// Ends this one scope, unless it is over, and takes down whom it has to wake. Returns its
-    /// children, if there are any, and what they are to end with.
-    fn end(&self, outcome: Outcome, to_wake: &mut ToWake) -> Option<(Slab<Weak<Self>>, Outcome)> {
+    /// children, if one of them may not be over, and what they are to end with.
+    fn end(&self, outcome: Outcome, to_wake: &mut ToWake) -> Option<(Arc<Children>, Outcome)> {
         let mut hub = self.hub();
-        if hub.outcome.is_some() {
-            return None;
+        if let Some(outcome) = &hub.outcome {
+            let below = hub.below.clone()?;
+            return Some((below, outcome.clone()));
         }
         let open = &mut hub.open;
         to_wake.take(&mut open.waiters, &mut open.token);
         // Dropped below, when the lock is not held any more.
         let _alarms = (open.timer.take(), open.foreign.take());
-        let below = (!open.children.is_empty())
-            .then(|| (std::mem::take(&mut open.children), outcome.clone()));
+        if !open.children.is_empty() {
+            hub.below = Some(Arc::new(std::mem::take(&mut hub.open.children)));
+        }
+        let below = hub.below.clone().map(|below| (below, outcome.clone()));
         hub.outcome = Some(outcome);
         // ORDERING: Release, with the Acquire in `is_over`: the outcome is written.
         self.state.store(OVER, Ordering::Release);
         drop(hub);
         below
+    }
+
+    /// All who were below are over.
+    fn forget_children(&self) {
+        let below = self.hub().below.take();
+        drop(below);
     }
 
     /// Makes sure that what ends a scope above this one is told to this one.
@@ -345,7 +369,7 @@ impl Scope {
     /// Wakes all who wait, so that they look again.
     pub(super) fn rouse(&self) {
         let waiters = self.hub().open.waiters.take_wakers();
-        waiters.into_iter().for_each(Waker::wake);
+        wake_each(waiters);
     }
 
     pub(super) fn keep_timer(&self, timer: Alarm) {

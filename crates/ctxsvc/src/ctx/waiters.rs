@@ -1,5 +1,8 @@
 //! Who waits for a scope.
 
+use std::any::Any;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 
 use slab::Slab;
@@ -86,18 +89,40 @@ impl ToWake {
             self.alone.extend(first);
         }
         if !waiters.others.is_empty() {
-            self.crowds.push(std::mem::take(&mut waiters.others));
+            self.crowds.push(mem::take(&mut waiters.others));
         }
         self.tokens.extend(token.take());
     }
 
     pub(super) fn wake(self) {
-        for token in self.tokens {
-            token.cancel();
-        }
         let crowds = self.crowds.into_iter().flatten();
         let wakers = crowds.filter_map(|(_, waiter)| waiter.waker);
-        let all = self.first.into_iter().chain(self.alone).chain(wakers);
-        all.for_each(Waker::wake);
+        let wakers = self.first.into_iter().chain(self.alone).chain(wakers);
+        let mut panic = None;
+        for token in self.tokens {
+            keep_first(&mut panic, || token.cancel());
+        }
+        keep_first(&mut panic, || wake_each(wakers));
+        panic.map(resume_unwind);
+    }
+}
+
+/// Wakes all of them. A waker is foreign code: one that panics keeps nobody else asleep, and its panic
+/// goes on when all are awake.
+pub(super) fn wake_each(wakers: impl IntoIterator<Item = Waker>) {
+    let mut panic = None;
+    for waker in wakers {
+        keep_first(&mut panic, || waker.wake());
+    }
+    panic.map(resume_unwind);
+}
+
+fn keep_first(panic: &mut Option<Box<dyn Any + Send>>, act: impl FnOnce()) {
+    let payload = catch_unwind(AssertUnwindSafe(act)).err();
+    if panic.is_none() {
+        *panic = payload;
+    } else {
+        // To drop it is foreign code too.
+        mem::forget(payload);
     }
 }

@@ -1,7 +1,10 @@
 //! Futures and tasks under a context.
 
 use std::future::{pending, ready};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use ctxsvc::Ctx;
@@ -165,4 +168,37 @@ async fn what_was_stopped_never_runs_and_is_forgotten() {
     assert!(!after.stop());
     drop(guard);
     wait_for(async || Arc::strong_count(&held) == 1, PATIENCE).await;
+}
+
+struct Wakes {
+    panics: bool,
+    woken: AtomicUsize,
+}
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.woken.fetch_add(1, Ordering::SeqCst);
+        assert!(!self.panics, "a waker of somebody else's");
+    }
+}
+
+#[test]
+fn a_waker_that_panics_keeps_nobody_else_asleep() {
+    let (ctx, guard) = Ctx::root().cancellable();
+    let below = ctx.cancellable();
+    let wakes = [true, false, true, false].map(|panics| {
+        let woken = AtomicUsize::new(0);
+        Arc::new(Wakes { panics, woken })
+    });
+    let contexts = [&ctx, &ctx, &ctx, &below.0];
+    let mut waiting = contexts.map(|ctx| Box::pin(ctx.done()));
+    for (waiting, wakes) in waiting.iter_mut().zip(&wakes) {
+        let waker = Waker::from(Arc::clone(wakes));
+        let mut cx = Context::from_waker(&waker);
+        assert_pending!(waiting.as_mut().poll(&mut cx));
+    }
+    let cancelled = catch_unwind(AssertUnwindSafe(|| guard.cancel()));
+    assert!(cancelled.is_err(), "the panic is not hidden");
+    let woken = wakes.map(|wakes| wakes.woken.load(Ordering::SeqCst));
+    assert_eq!(woken, [1; 4]);
 }
