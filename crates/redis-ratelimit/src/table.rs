@@ -83,8 +83,9 @@ impl<V> Table<V> {
         hasher.write(id.key);
         let hash = hasher.finish() ^ folded(id.name);
         Place {
-            // The upper bits: the map inside the shard uses the lower ones.
-            shard: usize::try_from(hash >> (u64::BITS - SHARDS.ilog2())).expect("below SHARDS"),
+            // Bits of the middle: the map inside the shard finds a group by the lower ones, and an
+            // entry in it by the seven upper ones.
+            shard: usize::try_from((hash >> 48) & (SHARDS as u64 - 1)).expect("below SHARDS"),
             hash,
         }
     }
@@ -351,6 +352,17 @@ mod tests {
     fn an_entry_of_the_memory_store_is_no_larger_than_its_documentation_says() {
         // Beside it the name and the key, and their place in the index: some 150 bytes in all.
         assert!(size_of::<Entry<crate::core::Stored>>() <= 104);
+    }
+
+    #[test]
+    fn the_entries_of_a_shard_differ_in_what_its_map_tells_them_apart_by() {
+        let table = Table::<u32>::new(10_000);
+        let places = (0..5_000_u32).map(|key| table.locate(id(&key.to_le_bytes())));
+        let tags: std::collections::HashSet<_> = places
+            .filter(|place| place.shard == 0)
+            .map(|place| place.hash >> 57)
+            .collect();
+        assert!(tags.len() > 20, "{tags:?}");
     }
 
     #[test]
