@@ -133,7 +133,8 @@ impl Call {
         }
         let (kind, code) = why();
         // A code is a word, whatever the server says.
-        let is_word = |code: &&str| code.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let is_word =
+            |code: &&str| !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let code = code.as_deref().filter(is_word);
         self.span.record("error.type", code.unwrap_or(kind));
         if let Some(code) = code {
