@@ -103,7 +103,9 @@ impl ToWake {
             keep_first(&mut panic, || token.cancel());
         }
         keep_first(&mut panic, || wake_each(wakers));
-        panic.map(resume_unwind);
+        if let Some(payload) = panic {
+            resume_unwind(payload);
+        }
     }
 }
 
@@ -114,7 +116,9 @@ pub(super) fn wake_each(wakers: impl IntoIterator<Item = Waker>) {
     for waker in wakers {
         keep_first(&mut panic, || waker.wake());
     }
-    panic.map(resume_unwind);
+    if let Some(payload) = panic {
+        resume_unwind(payload);
+    }
 }
 
 fn keep_first(panic: &mut Option<Box<dyn Any + Send>>, act: impl FnOnce()) {

@@ -170,12 +170,12 @@ async fn what_was_stopped_never_runs_and_is_forgotten() {
     wait_for(async || Arc::strong_count(&held) == 1, PATIENCE).await;
 }
 
-struct Wakes {
+struct Sleeper {
     panics: bool,
     woken: AtomicUsize,
 }
 
-impl Wake for Wakes {
+impl Wake for Sleeper {
     fn wake(self: Arc<Self>) {
         self.woken.fetch_add(1, Ordering::SeqCst);
         assert!(!self.panics, "a waker of somebody else's");
@@ -186,19 +186,19 @@ impl Wake for Wakes {
 fn a_waker_that_panics_keeps_nobody_else_asleep() {
     let (ctx, guard) = Ctx::root().cancellable();
     let below = ctx.cancellable();
-    let wakes = [true, false, true, false].map(|panics| {
+    let sleepers = [true, false, true, false].map(|panics| {
         let woken = AtomicUsize::new(0);
-        Arc::new(Wakes { panics, woken })
+        Arc::new(Sleeper { panics, woken })
     });
     let contexts = [&ctx, &ctx, &ctx, &below.0];
     let mut waiting = contexts.map(|ctx| Box::pin(ctx.done()));
-    for (waiting, wakes) in waiting.iter_mut().zip(&wakes) {
-        let waker = Waker::from(Arc::clone(wakes));
+    for (waiting, sleeper) in waiting.iter_mut().zip(&sleepers) {
+        let waker = Waker::from(Arc::clone(sleeper));
         let mut cx = Context::from_waker(&waker);
         assert_pending!(waiting.as_mut().poll(&mut cx));
     }
     let cancelled = catch_unwind(AssertUnwindSafe(|| guard.cancel()));
     assert!(cancelled.is_err(), "the panic is not hidden");
-    let woken = wakes.map(|wakes| wakes.woken.load(Ordering::SeqCst));
+    let woken = sleepers.map(|sleeper| sleeper.woken.load(Ordering::SeqCst));
     assert_eq!(woken, [1; 4]);
 }
