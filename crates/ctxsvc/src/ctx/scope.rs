@@ -266,7 +266,9 @@ impl Scope {
                 }
             }
         }
-        ended.iter().for_each(|scope| scope.forget_children());
+        for scope in ended {
+            scope.forget_children();
+        }
     }
 
     /// Its own deadline, if that came before what its parent has ended with.
