@@ -60,6 +60,15 @@ impl<V, E: Error + 'static> Entry<V, E> {
         }
     }
 
+    /// With an answer from elsewhere, if its own may not be given any more.
+    pub(super) fn or_older(self, answer: Answer<V>, now: Instant) -> Self {
+        if self.stale(now).is_some() {
+            return self;
+        }
+        let answer = Some(answer);
+        Self { answer, ..self }
+    }
+
     /// What is left of it when it is forgotten: the version that was seen, if there is one.
     pub(super) fn forgotten(&self, now: Instant) -> Option<Self> {
         let version = self.floor(now).seen();

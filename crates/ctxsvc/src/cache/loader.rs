@@ -234,12 +234,14 @@ impl<L: Load> Landing<L> {
         self.flight.end((Entry::known(answer), source));
     }
 
-    /// As `answer`. What it was `before`, if it may still be given, is for a process that knows
-    /// nothing else.
+    /// As `answer`. What it was `before` is for a process that knows nothing that may still be given.
     pub(super) fn fail(&self, error: CacheError<L::Error>, before: Option<AnswerOf<L>>) {
-        let known = self.shared.memory.peek(&self.key);
-        let before = known.or_else(|| before.map(Entry::known));
-        let failed = Entry::failed(before, error, Instant::now());
+        let (known, now) = (self.shared.memory.peek(&self.key), Instant::now());
+        let known = match (known, before) {
+            (Some(known), Some(before)) => Some(known.or_older(before, now)),
+            (known, before) => known.or_else(|| before.map(Entry::known)),
+        };
+        let failed = Entry::failed(known, error, now);
         self.flight.end((failed, Source::Origin));
     }
 
