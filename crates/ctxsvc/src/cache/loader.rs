@@ -188,7 +188,11 @@ impl<L: Load> Shared<L> {
         // It was answered, and is not remembered before Redis was told.
         let is_over = flight.outcome().is_some_and(|(entry, _)| {
             let now = Instant::now();
-            entry.fresh(now).is_none() && entry.held_back(now).is_none()
+            match entry.trouble {
+                // It was told the failure, and not the answer from before.
+                Some(_) => entry.held_back(now).is_none(),
+                None => entry.fresh(now).is_none(),
+            }
         });
         let is_unheard = |most| remote.is_unheard() && at.elapsed() > most;
         is_over

@@ -51,6 +51,8 @@ pub(super) struct Process {
     server: Arc<Server>,
     ear: Arc<Ear>,
     network: Mutex<Network>,
+    /// After which it is given up to wait for an answer.
+    budget: Mutex<Duration>,
 }
 
 impl Server {
@@ -76,6 +78,7 @@ impl Server {
             server: Arc::clone(self),
             ear,
             network: Mutex::new(Network::Good),
+            budget: Mutex::new(Duration::from_millis(50)),
         })
     }
 
@@ -253,6 +256,10 @@ impl Process {
         *self.network.lock().expect("no panic") = network;
     }
 
+    pub(super) fn set_budget(&self, budget: Duration) {
+        *self.budget.lock().expect("no panic") = budget;
+    }
+
     pub(super) fn set_link(&self, is_up: bool) {
         // In the order in which the real one does it.
         if is_up {
@@ -267,8 +274,9 @@ impl Process {
     async fn served<T>(&self, serve: impl FnOnce(&Server) -> T) -> Result<T, Away> {
         yield_now().await;
         let network = *self.network.lock().expect("no panic");
+        let budget = *self.budget.lock().expect("no panic");
         let lost = async {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(budget).await;
             Err(Away::Unanswered)
         };
         match network {
