@@ -91,7 +91,7 @@ fn fill(connection: &mut Connection, name: &str, nth: u8, value: &[u8]) -> bool 
 
 fn forget(connection: &mut Connection, name: &str, seen: &[u8]) {
     let mut call = Call::new(&FORGET, [name.as_bytes()].into_iter());
-    call.by_sha.arg(seen).arg(LAG_MS);
+    call.by_sha.arg(LAG_MS).arg(seen);
     run(connection, &call);
 }
 

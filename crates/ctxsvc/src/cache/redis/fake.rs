@@ -348,9 +348,13 @@ impl Wire for Process {
         .await
     }
 
-    async fn forget(&self, names: &[Vec<u8>], seen: Option<u64>) -> Result<(), Away> {
-        self.served(|server| names.iter().for_each(|name| server.forget(name, seen)))
-            .await
+    async fn forget(&self, names: &[(Vec<u8>, Option<u64>)]) -> Result<(), Away> {
+        self.served(|server| {
+            for (name, seen) in names {
+                server.forget(name, *seen);
+            }
+        })
+        .await
     }
 
     async fn sweep(&self, start: &[u8], at: &mut Cursor) -> Result<(), Away> {

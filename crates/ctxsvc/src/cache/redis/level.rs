@@ -253,12 +253,14 @@ where
     async fn forgotten(&self, key: &K, seen: Option<u64>) -> bool {
         let text = name::text(key);
         let since = self.repairs.moment();
-        let forgotten = self.wire.forget(&self.names.neighbours(&text), seen).await;
+        let names = self.names.neighbours(&text).into_iter();
+        let names: Vec<_> = names.map(|name| (name, seen)).collect();
+        let forgotten = self.wire.forget(&names).await;
         if forgotten.is_ok() {
             self.repairs.told(&[text], since);
         } else {
             self.counts.unanswered();
-            self.repairs.outdated(text, &self.wire);
+            self.repairs.outdated(text, seen, &self.wire);
         }
         forgotten.is_ok()
     }
@@ -337,8 +339,8 @@ where
         Box::pin(self.forgotten(key, seen))
     }
 
-    fn forget_later(&self, key: &K) {
-        self.repairs.outdated(name::text(key), &self.wire);
+    fn forget_later(&self, key: &K, seen: Option<u64>) {
+        self.repairs.outdated(name::text(key), seen, &self.wire);
     }
 
     fn untold(&self) -> usize {

@@ -34,7 +34,7 @@ pub(crate) static FILL: Script = Script {
 };
 
 pub(crate) static FORGET: Script = Script {
-    sha: "152410448b7d5e98b03048126441d1fec39c2d17",
+    sha: "64f738a5e1f53ad8debd556d62bdfa2f1f7a681b",
     source: concat!(
         include_str!("lua/version.lua"),
         include_str!("lua/forget.lua")

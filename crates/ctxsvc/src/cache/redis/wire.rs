@@ -117,11 +117,10 @@ pub(super) trait Wire: Send + Sync + 'static {
         names: &[&[u8]],
     ) -> impl Future<Output = Result<Vec<Option<u128>>, Away>> + Send;
 
-    /// Forgets names, but for the highest version that was seen.
+    /// Forgets names, but for the highest version that was seen of each, here or there.
     fn forget(
         &self,
-        names: &[Vec<u8>],
-        seen: Option<u64>,
+        names: &[(Vec<u8>, Option<u64>)],
     ) -> impl Future<Output = Result<(), Away>> + Send;
 
     /// Removes whatever has a name that begins so. If it fails it can be called again, and goes on

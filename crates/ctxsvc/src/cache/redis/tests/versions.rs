@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{TestCaseResult, TestRunner};
 use tokio::time::{Instant, sleep};
 
-use super::{Node, Rows, Server, VERSIONED, ms, node};
+use super::{Network, Node, Rows, Server, VERSIONED, ms, node};
 use crate::cache::version::LAG;
 use crate::{Ctx, Source};
 
@@ -65,6 +65,73 @@ async fn what_only_the_process_that_writes_has_seen_counts_for_others_too() {
     update(&writer).await;
     for _ in 0..2 {
         assert_eq!(read(&reader).await, (1, Source::Origin));
+    }
+}
+
+/// What a process has read of a row that only `writer` has seen, twice.
+async fn sources_of_what_the_writer_has_seen(
+    rows: &Rows,
+    write: impl AsyncFn(&Node),
+) -> [Source; 2] {
+    let server = Server::new();
+    let (writer, reader) = (node(&server, rows), node(&server, rows));
+    read(&writer).await;
+    server.remove(b"test:rows:v3:1");
+    write(&writer).await;
+    assert_eq!(writer.cached.close(ms(2_000)).await.untold, 0);
+    [read(&reader).await.1, read(&reader).await.1]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_committed_write_that_is_told_later_tells_the_version_too() {
+    let rows = replica();
+    let sources = sources_of_what_the_writer_has_seen(&rows, async |writer| {
+        writer.process.set(Network::LosesRequests);
+        update(writer).await;
+        writer.process.set(Network::Good);
+    });
+    assert_eq!(sources.await, [Source::Origin; 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_whose_caller_has_gone_tells_the_version_too() {
+    let rows = replica();
+    let sources = sources_of_what_the_writer_has_seen(&rows, async |writer| {
+        let ctx = Ctx::root().with_timeout(ms(1));
+        let write = std::future::pending::<Result<(), Infallible>>();
+        let written = writer.cached.update(&ctx, &1, write).await;
+        assert!(written.is_err());
+    });
+    assert_eq!(sources.await, [Source::Origin; 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn writes_of_several_keys_that_are_told_together_tell_the_version_of_each() {
+    let (server, rows) = (Server::new(), Rows::default());
+    let (writer, reader) = (node(&server, &rows), node(&server, &rows));
+    let keys = [1, 2, 3];
+    for key in keys {
+        rows.set(key, VERSIONED + u64::from(key));
+        writer.get(key).await;
+        writer.settled().await;
+        server.remove(format!("test:rows:v3:{key}").as_bytes());
+    }
+    writer.process.set(Network::Closed);
+    for key in keys {
+        assert!(!writer.cached.invalidate(&key).await);
+    }
+    writer.process.set(Network::Good);
+    assert_eq!(writer.cached.close(ms(2_000)).await.untold, 0);
+    // Above its own version, and not above those of all.
+    rows.set(2, VERSIONED + 3);
+    for (key, source) in [
+        (1, Source::Origin),
+        (2, Source::Memory),
+        (3, Source::Origin),
+    ] {
+        reader.get(key).await;
+        reader.settled().await;
+        assert_eq!(reader.get(key).await.source(), source, "{key}");
     }
 }
 
