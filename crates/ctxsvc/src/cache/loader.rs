@@ -272,11 +272,11 @@ impl<L: Load> Landing<L> {
         let value = entry.answer.as_ref().and_then(|it| it.value.as_ref());
         let weight = value.map_or(1, |value| L::weight(value));
         let dropped_later = self.leave(|| {
-            let known = version.and_then(|_| memory.peek(key));
-            let is_new = known
-                .as_ref()
-                .is_none_or(|it| it.floor(Instant::now()).admits(version));
-            let evicted = is_new.then(|| memory.insert(key, entry.clone(), weight));
+            let (known, now) = (memory.peek(key), Instant::now());
+            let before = known.as_ref();
+            let is_new = before.is_none_or(|it| it.floor(now).admits(version));
+            let remembered = is_new.then(|| entry.clone().after(before, now));
+            let evicted = remembered.map(|it| memory.insert(key, it, weight));
             (known, evicted)
         });
         self.flight.end((entry, source));

@@ -244,11 +244,14 @@ fn floor(stored: &[u8], now: u64) -> Floor {
         let bytes = stored.get(at..at + 8).and_then(|it| it.try_into().ok());
         bytes.map(u64::from_be_bytes)
     };
-    match (Stored::read(stored), stored.first()) {
-        (Some(value), _) if now < value.stale_until + lag_ms() => Floor::at(value.version),
-        (None, Some(4)) if number(9).is_some_and(|until| now < until) => Floor::above(number(1)),
-        _ => Floor::default(),
-    }
+    let floor = match (Stored::read(stored), stored.first()) {
+        (Some(value), _) if now < value.stale_until + lag_ms() => value.version.map(Floor::at),
+        (None, Some(4)) if number(9).is_some_and(|until| now < until) => {
+            number(1).map(Floor::above)
+        }
+        _ => None,
+    };
+    floor.unwrap_or_default()
 }
 
 impl Process {

@@ -56,6 +56,10 @@ impl Rows {
         self.by_key.lock().expect("no panic").insert(key, row);
     }
 
+    fn remove(&self, key: u32) {
+        self.by_key.lock().expect("no panic").remove(&key);
+    }
+
     fn loads(&self) -> usize {
         *self.loads.lock().expect("no panic")
     }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{TestCaseResult, TestRunner};
 use tokio::time::{Instant, sleep};
 
-use super::{Network, Node, Rows, Server, VERSIONED, ms, node};
+use super::{Network, Node, Rows, Server, VERSIONED, ms, node, node_with};
 use crate::cache::version::LAG;
 use crate::{Ctx, Source};
 
@@ -171,6 +171,32 @@ async fn a_redis_that_comes_back_with_older_data_is_not_believed_by_who_knows_be
         (2, Source::Redis),
         "what was there is overwritten"
     );
+}
+
+/// That there is no row has no version to be compared with: those that were seen still count.
+#[tokio::test(start_paused = true)]
+async fn a_replica_without_the_row_does_not_make_an_older_version_believed() {
+    let (server, rows) = (Server::new(), replica());
+    let one = node_with(&server, &rows, 3, |builder| builder.negative_ttl(ms(1_000)));
+    read(&one).await;
+    update(&one).await;
+    let ctx = Ctx::root();
+    for _ in 0..3 {
+        rows.remove(1);
+        let found = one.cached.get(&ctx, &1).await;
+        assert!(found.expect("loaded").is_none());
+        one.settled().await;
+        has(&rows, 1);
+        let found = one.cached.get(&ctx, &1).await;
+        assert!(found.expect("loaded").is_none(), "it is remembered");
+        sleep(ms(1_100)).await;
+        for _ in 0..2 {
+            assert_eq!(read(&one).await, (1, Source::Origin));
+        }
+    }
+    sleep(LAG).await;
+    read(&one).await;
+    assert_eq!(read(&one).await, (1, Source::Memory), "it lags by too much");
 }
 
 /// For how long what was remembered surely counts.
