@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::format::{Stored, TOKEN};
 use super::name::Names;
-use super::wire::{Away, Cursor, Fill, Found, Right, State, Wire};
+use super::wire::{Away, Cursor, Fill, Found, Right, State, There, Wire};
 use crate::cache::marks::Marks;
 use crate::cache::remote::Clock;
 use crate::cache::version::{Floor, LAG};
@@ -178,14 +178,14 @@ impl Server {
         }
         let value = Stored::read(old);
         let is_forgotten = value.is_none() && floor(old, now).seen().is_some();
-        let value = value.filter(|_| !right.unreadable);
+        let value = value.filter(|_| right.there != There::Unreadable);
         let is_sent = old.len() <= right.bounds.bytes;
         if held_until > now {
             let left = Duration::from_millis(held_until - now);
             return State::Theirs { left };
         }
-        if old == stored && is_sent && value.is_some_and(|value| right.bounds.is_fresh(&value, now))
-        {
+        let is_whole = old == stored && is_sent && right.there != There::Outdated;
+        if is_whole && value.is_some_and(|value| right.bounds.is_fresh(&value, now)) {
             return State::Fresh(stored);
         }
         let is_sent = is_sent && value.is_some();

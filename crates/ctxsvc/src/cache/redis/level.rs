@@ -15,7 +15,7 @@ use super::repairs::Repairs;
 use super::terms::Terms;
 use super::tokens::Tokens;
 use super::values::Values;
-use super::wire::{Away, Fill, Right, State, Wire};
+use super::wire::{Away, Fill, Right, State, There, Wire};
 use crate::cache::entry::Answer;
 use crate::cache::marks::Marks;
 use crate::cache::policy::jitter;
@@ -98,16 +98,15 @@ where
             match states.pop() {
                 Some(State::Fresh(bytes)) => {
                     let read = self.values.read(&key.text, &bytes, clock, since.mark);
-                    // What is older than this process knows is of no more use than foreign bytes.
-                    match read.filter(|answer| floor.admits(answer.version)) {
-                        Some(answer) => return self.found(since, answer),
-                        None if right.unreadable => return Asked::Load(since, None),
-                        None => right.unreadable = true,
+                    match admitted(read, floor) {
+                        Ok(answer) => return self.found(since, answer),
+                        Err(_) if right.there != There::Unknown => return Asked::Load(since, None),
+                        Err(there) => right.there = there,
                     }
                 }
                 Some(State::Theirs { left }) if Instant::now() < give_up => {
                     // What they bring is another one.
-                    right.unreadable = false;
+                    right.there = There::Unknown;
                     sleep(jittered(pause).min(left)).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -289,7 +288,7 @@ where
         Right {
             token: self.tokens.next(),
             lasts: self.terms.lease,
-            unreadable: false,
+            there: There::Unknown,
             bounds: self.terms.bounds,
         }
     }
@@ -360,6 +359,13 @@ impl<K, V, C, W: Wire> fmt::Debug for Level<K, V, C, W> {
             .field("counts", &self.counts)
             .finish_non_exhaustive()
     }
+}
+
+/// What was read, if it is of use to who has seen no newer one.
+pub(super) fn admitted<V>(read: Option<Answer<V>>, floor: Floor) -> Result<Answer<V>, There> {
+    let answer = read.ok_or(There::Unreadable)?;
+    let is_admitted = floor.admits(answer.version);
+    is_admitted.then_some(answer).ok_or(There::Outdated)
 }
 
 fn jittered(pause: Duration) -> Duration {

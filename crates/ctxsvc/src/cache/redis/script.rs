@@ -10,7 +10,7 @@ pub(crate) struct Script {
 }
 
 pub(crate) static ACQUIRE: Script = Script {
-    sha: "396221169124973cf290d316180ee887c8b2b8d3",
+    sha: "9296ce057673b08eba18185d366fddcb8bf418ba",
     source: concat!(
         include_str!("lua/version.lua"),
         include_str!("lua/acquire.lua")

@@ -61,7 +61,7 @@ impl Wire for Server {
         let mut call = Call::new(&ACQUIRE, names.iter().copied());
         call.by_sha.arg(&right.token.to_be_bytes()[..]);
         call.by_sha.arg(ms(right.lasts));
-        call.by_sha.arg(u8::from(right.unreadable));
+        call.by_sha.arg(right.there as u8);
         let Bounds {
             ttl_ms,
             negative_ttl_ms,

@@ -28,9 +28,20 @@ pub(super) enum Found {
 pub(super) struct Right {
     pub(super) token: u128,
     pub(super) lasts: Duration,
-    /// What is there can't be read.
-    pub(super) unreadable: bool,
+    pub(super) there: There,
     pub(super) bounds: Bounds,
+}
+
+/// What whoever takes a right knows of what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum There {
+    /// Nothing yet.
+    Unknown = 0,
+    /// It can't be read, and counts as nothing.
+    Unreadable = 1,
+    /// It is older than what was seen here. It is not fresh, and stays behind the right: others may
+    /// have no newer one.
+    Outdated = 2,
 }
 
 /// What this process takes for a value, and for a fresh one. Another one may have other settings: in

@@ -173,6 +173,39 @@ async fn a_redis_that_comes_back_with_older_data_is_not_believed_by_who_knows_be
     );
 }
 
+/// In a database that was restored, say, as long as a process knows what was there before.
+#[tokio::test(start_paused = true)]
+async fn who_knows_a_newer_version_leaves_what_others_have_filled() {
+    let (server, rows) = (Server::new(), replica());
+    let (one, two) = (node(&server, &rows), node(&server, &rows));
+    has(&rows, 9);
+    read(&one).await;
+    has(&rows, 7);
+    server.remove(b"test:rows:v3:1");
+    assert_eq!(read(&two).await, (7, Source::Origin));
+    for is_many in [false, true] {
+        assert_eq!(read(&two).await.0, 7);
+        let loads = rows.loads();
+        if is_many {
+            let found = one.cached.get_many(&Ctx::root(), &[1]).await;
+            assert_eq!(*found.expect("loaded")[&1], VERSIONED + 7);
+            one.settled().await;
+        } else {
+            assert_eq!(read(&one).await, (7, Source::Origin));
+        }
+        assert_eq!(rows.loads(), loads + 1);
+        assert_eq!(read(&two).await, (7, Source::Redis), "{is_many}");
+        assert_eq!(one.count("unreadable"), 0);
+    }
+    has(&rows, 10);
+    assert_eq!(read(&one).await, (10, Source::Origin));
+    assert_eq!(
+        read(&two).await,
+        (10, Source::Redis),
+        "a newer one is filled"
+    );
+}
+
 /// That there is no row has no version to be compared with: those that were seen still count.
 #[tokio::test(start_paused = true)]
 async fn a_replica_without_the_row_does_not_make_an_older_version_believed() {
