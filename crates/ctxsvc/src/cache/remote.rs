@@ -105,6 +105,8 @@ pub(super) enum Asked<V> {
     Found(Since, Answer<V>),
     /// It has to be loaded. Without a lease, what comes of it is not told.
     Load(Since, Option<Lease>),
+    /// As without a lease, because another one has it, who may know of a newer version.
+    Theirs(Since),
 }
 
 /// The right to load a key and tell what it is, until it is forgotten or another one has the right.

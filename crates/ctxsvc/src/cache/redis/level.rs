@@ -153,8 +153,10 @@ where
         state: Option<State>,
     ) -> Asked<V> {
         self.counts.missing();
-        let Some(State::Ours(behind)) = state else {
-            return Asked::Load(self.since(key), None);
+        let behind = match state {
+            Some(State::Ours(behind)) => behind,
+            Some(State::Theirs { .. }) => return Asked::Theirs(self.since(key)),
+            _ => return Asked::Load(self.since(key), None),
         };
         // That the right was taken will be heard as a change of the key, if changes were heard of before.
         let since = if before.is_heard {

@@ -173,6 +173,27 @@ async fn a_redis_that_comes_back_with_older_data_is_not_believed_by_who_knows_be
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_loads_without_a_right_remembers_nothing_that_redis_knows_to_be_old() {
+    let (server, rows) = (Server::new(), replica());
+    let [writer, holder, reader] = [(); 3].map(|()| node(&server, &rows));
+    read(&writer).await;
+    update(&writer).await;
+    rows.take(ms(300));
+    let reads = async {
+        sleep(ms(5)).await;
+        rows.take(ms(5));
+        for _ in 0..2 {
+            // Who asks for several does not wait for the holder.
+            let found = reader.cached.get_many(&Ctx::root(), &[1]).await;
+            let hit = &found.expect("loaded")[&1];
+            assert_eq!((**hit, hit.source()), (VERSIONED + 1, Source::Origin));
+            sleep(ms(20)).await;
+        }
+    };
+    tokio::join!(holder.get(1), reads);
+}
+
 /// In a database that was restored, say, as long as a process knows what was there before.
 #[tokio::test(start_paused = true)]
 async fn who_knows_a_newer_version_leaves_what_others_have_filled() {
