@@ -2,15 +2,20 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::test_runner::{TestCaseResult, TestRunner};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
 use super::{Network, Node, Rows, Server, VERSIONED, ms, node, node_with};
 use crate::cache::version::LAG;
 use crate::{Ctx, Source};
+
+/// Of the row, in Redis.
+const NAME: &[u8] = b"test:rows:v3:1";
 
 /// A row, in the replica that is read.
 fn replica() -> Rows {
@@ -61,7 +66,7 @@ async fn what_only_the_process_that_writes_has_seen_counts_for_others_too() {
     let (server, rows) = (Server::new(), replica());
     let (writer, reader) = (node(&server, &rows), node(&server, &rows));
     read(&writer).await;
-    server.remove(b"test:rows:v3:1");
+    server.remove(NAME);
     update(&writer).await;
     for _ in 0..2 {
         assert_eq!(read(&reader).await, (1, Source::Origin));
@@ -76,7 +81,7 @@ async fn sources_of_what_the_writer_has_seen(
     let server = Server::new();
     let (writer, reader) = (node(&server, rows), node(&server, rows));
     read(&writer).await;
-    server.remove(b"test:rows:v3:1");
+    server.remove(NAME);
     write(&writer).await;
     assert_eq!(writer.cached.close(ms(2_000)).await.untold, 0);
     [read(&reader).await.1, read(&reader).await.1]
@@ -154,13 +159,12 @@ async fn a_redis_that_comes_back_with_older_data_is_not_believed_by_who_knows_be
     let (server, rows) = (Server::new(), replica());
     let (one, two) = (node(&server, &rows), node(&server, &rows));
     read(&one).await;
-    let name = b"test:rows:v3:1";
     let mut snapshot = Vec::new();
-    server.change(name, |bytes| snapshot.clone_from(bytes));
+    server.change(NAME, |bytes| snapshot.clone_from(bytes));
     update(&one).await;
     has(&rows, 2);
     read(&one).await;
-    server.change(name, |bytes| *bytes = snapshot);
+    server.change(NAME, |bytes| *bytes = snapshot);
     for node in [&one, &two] {
         node.process.set_link(false);
         node.process.set_link(true);
@@ -202,7 +206,7 @@ async fn who_knows_a_newer_version_leaves_what_others_have_filled() {
     has(&rows, 9);
     read(&one).await;
     has(&rows, 7);
-    server.remove(b"test:rows:v3:1");
+    server.remove(NAME);
     assert_eq!(read(&two).await, (7, Source::Origin));
     for is_many in [false, true] {
         assert_eq!(read(&two).await.0, 7);
@@ -251,6 +255,61 @@ async fn a_replica_without_the_row_does_not_make_an_older_version_believed() {
     sleep(LAG).await;
     read(&one).await;
     assert_eq!(read(&one).await, (1, Source::Memory), "it lags by too much");
+}
+
+/// A process that has seen the second version of a row, and what Redis had when it was the first one.
+async fn one_with_a_snapshot(server: &Arc<Server>, rows: &Rows) -> (Node, Vec<u8>) {
+    let one = node(server, rows);
+    read(&one).await;
+    let mut snapshot = Vec::new();
+    server.change(NAME, |bytes| snapshot.clone_from(bytes));
+    update(&one).await;
+    has(rows, 2);
+    read(&one).await;
+    (one, snapshot)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_redis_with_older_data_is_not_believed_by_who_asks_for_several_keys() {
+    let (server, rows) = (Server::new(), replica());
+    let (one, snapshot) = one_with_a_snapshot(&server, &rows).await;
+    server.change(NAME, |bytes| *bytes = snapshot);
+    one.process.set_link(false);
+    one.process.set_link(true);
+    let found = one.cached.get_many(&Ctx::root(), &[1]).await;
+    let hit = &found.expect("loaded")[&1];
+    assert_eq!((**hit, hit.source()), (VERSIONED + 2, Source::Origin));
+}
+
+/// Between its two questions: what is there, and for the right to load what is not.
+#[tokio::test(start_paused = true)]
+async fn older_data_that_comes_while_several_keys_are_asked_for_is_not_believed_either() {
+    let (server, rows) = (Server::new(), replica());
+    let (one, snapshot) = one_with_a_snapshot(&server, &rows).await;
+    update(&one).await;
+    has(&rows, 3);
+    let comes_back = async {
+        while !server.was_read() {
+            yield_now().await;
+        }
+        server.change(NAME, |bytes| *bytes = snapshot);
+    };
+    let ctx = Ctx::root();
+    let (found, ()) = tokio::join!(one.cached.get_many(&ctx, &[1]), comes_back);
+    let hit = &found.expect("loaded")[&1];
+    assert_eq!((**hit, hit.source()), (VERSIONED + 3, Source::Origin));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_process_knows_to_be_old_is_not_filled_into_a_redis_that_does_not() {
+    let (server, rows) = (Server::new(), replica());
+    let (one, two) = (node(&server, &rows), node(&server, &rows));
+    read(&one).await;
+    update(&one).await;
+    server.remove(NAME);
+    assert_eq!(read(&one).await, (1, Source::Origin));
+    assert!(!server.names().contains(&NAME.to_vec()));
+    assert_eq!(read(&two).await, (1, Source::Origin), "nobody has told it");
 }
 
 /// For how long what was remembered surely counts.
