@@ -19,12 +19,20 @@ pub(super) struct Entry<V, E: Error + 'static> {
     pub(super) answer: Option<Answer<V>>,
     /// Rarely there, and then shared: an entry is copied for each who asks.
     pub(super) trouble: Option<Arc<Trouble<E>>>,
+    /// The version from before, if the answer has none. As rare as trouble.
+    seen: Option<Arc<Seen>>,
+}
+
+/// What was seen of a key's versions, and until when it counts.
+#[derive(Clone, Copy)]
+struct Seen {
+    floor: Floor,
+    until: Instant,
 }
 
 pub(super) struct Answer<V> {
     /// None says that there is no such value.
     pub(super) value: Option<Arc<V>>,
-    /// Of the value. Without one it is that of a value which was forgotten.
     pub(super) version: Option<u64>,
     pub(super) fresh_until: Instant,
     pub(super) stale_until: Instant,
@@ -41,8 +49,11 @@ pub(super) struct Trouble<E: Error + 'static> {
 
 impl<V, E: Error + 'static> Entry<V, E> {
     pub(super) fn known(answer: Answer<V>) -> Self {
-        let (answer, trouble) = (Some(answer), None);
-        Self { answer, trouble }
+        Self {
+            answer: Some(answer),
+            trouble: None,
+            seen: None,
+        }
     }
 
     /// The same answer as before, if it may still be given, and one failure more.
@@ -57,31 +68,55 @@ impl<V, E: Error + 'static> Entry<V, E> {
                 retry_at: now + pause,
                 pause,
             })),
+            seen: None,
         }
+    }
+
+    /// With an answer from elsewhere, if its own may not be given any more.
+    pub(super) fn or_older(self, answer: Answer<V>, now: Instant) -> Self {
+        if self.stale(now).is_some() {
+            return self;
+        }
+        let answer = Some(answer);
+        Self { answer, ..self }
+    }
+
+    /// In the place of another one, whose version still counts where it has none itself.
+    pub(super) fn after(mut self, before: Option<&Self>, now: Instant) -> Self {
+        let has_version = self.answer.as_ref().is_some_and(|it| it.version.is_some());
+        let seen = before.filter(|_| !has_version).and_then(|it| it.seen(now));
+        self.seen = seen.map(Arc::new);
+        self
     }
 
     /// What is left of it when it is forgotten: the version that was seen, if there is one.
     pub(super) fn forgotten(&self, now: Instant) -> Option<Self> {
-        let version = self.floor(now).seen();
-        version.is_some().then(|| {
-            Self::known(Answer {
-                value: None,
-                version,
-                fresh_until: now,
-                stale_until: now,
-                mark: Mark::NONE,
-            })
+        let seen = Seen {
+            floor: Floor::above(self.floor(now).seen()?),
+            until: now + LAG,
+        };
+        Some(Self {
+            answer: None,
+            trouble: None,
+            seen: Some(Arc::new(seen)),
         })
     }
 
     /// What may take its place.
     pub(super) fn floor(&self, now: Instant) -> Floor {
+        self.seen(now).map_or_else(Floor::default, |it| it.floor)
+    }
+
+    fn seen(&self, now: Instant) -> Option<Seen> {
         let answer = self.answer.as_ref();
-        match answer.filter(|answer| now < answer.stale_until + LAG) {
-            Some(answer) if answer.value.is_some() => Floor::at(answer.version),
-            Some(forgotten) => Floor::above(forgotten.version),
-            None => Floor::default(),
-        }
+        let known = answer.and_then(|answer| {
+            Some(Seen {
+                floor: Floor::at(answer.version?),
+                until: answer.stale_until + LAG,
+            })
+        });
+        let seen = known.or_else(|| self.seen.as_deref().copied());
+        seen.filter(|seen| now < seen.until)
     }
 
     pub(super) fn fresh(&self, now: Instant) -> Option<&Answer<V>> {
@@ -135,6 +170,7 @@ impl<V, E: Error + 'static> Clone for Entry<V, E> {
         Self {
             answer: self.answer.clone(),
             trouble: self.trouble.clone(),
+            seen: self.seen.clone(),
         }
     }
 }

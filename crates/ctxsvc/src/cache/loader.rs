@@ -188,7 +188,11 @@ impl<L: Load> Shared<L> {
         // It was answered, and is not remembered before Redis was told.
         let is_over = flight.outcome().is_some_and(|(entry, _)| {
             let now = Instant::now();
-            entry.fresh(now).is_none() && entry.held_back(now).is_none()
+            match entry.trouble {
+                // It was told the failure, and not the answer from before.
+                Some(_) => entry.held_back(now).is_none(),
+                None => entry.fresh(now).is_none(),
+            }
         });
         let is_unheard = |most| remote.is_unheard() && at.elapsed() > most;
         is_over
@@ -234,12 +238,14 @@ impl<L: Load> Landing<L> {
         self.flight.end((Entry::known(answer), source));
     }
 
-    /// As `answer`. What it was `before`, if it may still be given, is for a process that knows
-    /// nothing else.
+    /// As `answer`. What it was `before` is for a process that knows nothing that may still be given.
     pub(super) fn fail(&self, error: CacheError<L::Error>, before: Option<AnswerOf<L>>) {
-        let known = self.shared.memory.peek(&self.key);
-        let before = known.or_else(|| before.map(Entry::known));
-        let failed = Entry::failed(before, error, Instant::now());
+        let (known, now) = (self.shared.memory.peek(&self.key), Instant::now());
+        let known = match (known, before) {
+            (Some(known), Some(before)) => Some(known.or_older(before, now)),
+            (known, before) => known.or_else(|| before.map(Entry::known)),
+        };
+        let failed = Entry::failed(known, error, now);
         self.flight.end((failed, Source::Origin));
     }
 
@@ -266,11 +272,11 @@ impl<L: Load> Landing<L> {
         let value = entry.answer.as_ref().and_then(|it| it.value.as_ref());
         let weight = value.map_or(1, |value| L::weight(value));
         let dropped_later = self.leave(|| {
-            let known = version.and_then(|_| memory.peek(key));
-            let is_new = known
-                .as_ref()
-                .is_none_or(|it| it.floor(Instant::now()).admits(version));
-            let evicted = is_new.then(|| memory.insert(key, entry.clone(), weight));
+            let (known, now) = (memory.peek(key), Instant::now());
+            let before = known.as_ref();
+            let is_new = before.is_none_or(|it| it.floor(now).admits(version));
+            let remembered = is_new.then(|| entry.clone().after(before, now));
+            let evicted = remembered.map(|it| memory.insert(key, it, weight));
             (known, evicted)
         });
         self.flight.end((entry, source));

@@ -41,8 +41,8 @@ pub(super) trait Remote<K, V>: fmt::Debug + Send + Sync + 'static {
     /// background.
     fn forget<'a>(&'a self, key: &'a K, seen: Option<u64>) -> Boxed<'a, bool>;
 
-    /// Forgets a key in the background, and is not asked for it until then.
-    fn forget_later(&self, key: &K);
+    /// As `forget`, in the background, and is not asked for the key until then.
+    fn forget_later(&self, key: &K, seen: Option<u64>);
 
     /// How many keys are still to be forgotten.
     fn untold(&self) -> usize;
@@ -105,6 +105,8 @@ pub(super) enum Asked<V> {
     Found(Since, Answer<V>),
     /// It has to be loaded. Without a lease, what comes of it is not told.
     Load(Since, Option<Lease>),
+    /// As without a lease, because another one has it, who may know of a newer version.
+    Theirs(Since),
 }
 
 /// The right to load a key and tell what it is, until it is forgotten or another one has the right.

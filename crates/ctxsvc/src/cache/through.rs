@@ -12,6 +12,8 @@ struct Loading<'a, L: Load> {
     landing: &'a Landing<L>,
     since: Since,
     lease: Option<Lease>,
+    /// Another one has the right.
+    is_theirs: bool,
 }
 
 impl<L: Load> Shared<L> {
@@ -59,6 +61,7 @@ impl<L: Load> Shared<L> {
                 landing,
                 since,
                 lease,
+                is_theirs,
             } = loading;
             let brings = match loaded {
                 Ok(value) => {
@@ -86,7 +89,12 @@ impl<L: Load> Shared<L> {
                 });
                 leased.push((landing, since, brings));
             } else {
-                brought.push((landing, since, brings, Told::Unknown));
+                let version = brings.as_ref().and_then(|it| it.version);
+                let told = match version.filter(|_| is_theirs) {
+                    Some(_) => Told::Overtaken,
+                    None => Told::Unknown,
+                };
+                brought.push((landing, since, brings, told));
             }
         }
         if !told.is_empty() {
@@ -110,23 +118,24 @@ fn found_or_loading<'a, L: Load>(
     landing: &'a Landing<L>,
     asked: Asked<L::Value>,
 ) -> Option<Loading<'a, L>> {
-    match asked {
+    let (since, lease, is_theirs) = match asked {
         Asked::Found(since, mut answer) => {
             if remote.is_unheard() {
                 answer.limit(since.at + remote.unheard_for());
             }
             landing.land_known(answer, Source::Redis);
-            None
+            return None;
         }
-        Asked::Load(since, lease) => {
-            landing.flight.reads(since);
-            Some(Loading {
-                landing,
-                since,
-                lease,
-            })
-        }
-    }
+        Asked::Load(since, lease) => (since, lease, false),
+        Asked::Theirs(since) => (since, None, true),
+    };
+    landing.flight.reads(since);
+    Some(Loading {
+        landing,
+        since,
+        lease,
+        is_theirs,
+    })
 }
 
 fn land_told<L: Load>(

@@ -16,15 +16,19 @@ pub(super) struct Floor {
 
 impl Floor {
     /// This one is known.
-    pub(super) fn at(version: Option<u64>) -> Self {
-        let is_past = false;
-        Self { version, is_past }
+    pub(super) fn at(version: u64) -> Self {
+        Self {
+            version: Some(version),
+            is_past: false,
+        }
     }
 
     /// This one was known and is forgotten.
-    pub(super) fn above(version: Option<u64>) -> Self {
-        let is_past = true;
-        Self { version, is_past }
+    pub(super) fn above(version: u64) -> Self {
+        Self {
+            version: Some(version),
+            is_past: true,
+        }
     }
 
     pub(super) fn admits(self, version: Option<u64>) -> bool {
@@ -47,12 +51,12 @@ mod tests {
 
     #[test]
     fn what_is_known_admits_itself_and_what_is_forgotten_does_not() {
-        let (at, above) = (Floor::at(Some(7)), Floor::above(Some(7)));
+        let (at, above) = (Floor::at(7), Floor::above(7));
         for (version, is_known, is_new) in [(6, false, false), (7, true, false), (8, true, true)] {
             assert_eq!(at.admits(Some(version)), is_known, "{version}");
             assert_eq!(above.admits(Some(version)), is_new, "{version}");
         }
-        for floor in [at, above, Floor::default(), Floor::above(None)] {
+        for floor in [at, above, Floor::default()] {
             assert!(floor.admits(None), "{floor:?}");
         }
         assert!(Floor::default().admits(Some(0)));

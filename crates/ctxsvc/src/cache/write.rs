@@ -115,7 +115,9 @@ impl<L: Load> Drop for Outdated<'_, L> {
         if let Some(remote) = shared.remote.as_ref().filter(|_| !self.is_told) {
             // How a key shows itself is foreign code. If it panics, nobody knows the key in Redis
             // either; a second panic on top of its first one would end the process.
-            let forget = AssertUnwindSafe(|| remote.forget_later(self.key));
+            let forget = AssertUnwindSafe(|| {
+                remote.forget_later(self.key, shared.floor(self.key).seen());
+            });
             let _it_has_no_name = catch_unwind(forget);
         }
         shared.forget(self.key);

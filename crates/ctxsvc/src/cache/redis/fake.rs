@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::format::{Stored, TOKEN};
 use super::name::Names;
-use super::wire::{Away, Cursor, Fill, Found, Right, State, Wire};
+use super::wire::{Away, Cursor, Fill, Found, Right, State, There, Wire};
 use crate::cache::marks::Marks;
 use crate::cache::remote::Clock;
 use crate::cache::version::{Floor, LAG};
@@ -51,6 +51,8 @@ pub(super) struct Process {
     server: Arc<Server>,
     ear: Arc<Ear>,
     network: Mutex<Network>,
+    /// After which it is given up to wait for an answer.
+    budget: Mutex<Duration>,
 }
 
 impl Server {
@@ -76,6 +78,7 @@ impl Server {
             server: Arc::clone(self),
             ear,
             network: Mutex::new(Network::Good),
+            budget: Mutex::new(Duration::from_millis(50)),
         })
     }
 
@@ -175,14 +178,14 @@ impl Server {
         }
         let value = Stored::read(old);
         let is_forgotten = value.is_none() && floor(old, now).seen().is_some();
-        let value = value.filter(|_| !right.unreadable);
+        let value = value.filter(|_| right.there != There::Unreadable);
         let is_sent = old.len() <= right.bounds.bytes;
         if held_until > now {
             let left = Duration::from_millis(held_until - now);
             return State::Theirs { left };
         }
-        if old == stored && is_sent && value.is_some_and(|value| right.bounds.is_fresh(&value, now))
-        {
+        let is_whole = old == stored && is_sent && right.there != There::Outdated;
+        if is_whole && value.is_some_and(|value| right.bounds.is_fresh(&value, now)) {
             return State::Fresh(stored);
         }
         let is_sent = is_sent && value.is_some();
@@ -241,16 +244,23 @@ fn floor(stored: &[u8], now: u64) -> Floor {
         let bytes = stored.get(at..at + 8).and_then(|it| it.try_into().ok());
         bytes.map(u64::from_be_bytes)
     };
-    match (Stored::read(stored), stored.first()) {
-        (Some(value), _) if now < value.stale_until + lag_ms() => Floor::at(value.version),
-        (None, Some(4)) if number(9).is_some_and(|until| now < until) => Floor::above(number(1)),
-        _ => Floor::default(),
-    }
+    let floor = match (Stored::read(stored), stored.first()) {
+        (Some(value), _) if now < value.stale_until + lag_ms() => value.version.map(Floor::at),
+        (None, Some(4)) if number(9).is_some_and(|until| now < until) => {
+            number(1).map(Floor::above)
+        }
+        _ => None,
+    };
+    floor.unwrap_or_default()
 }
 
 impl Process {
     pub(super) fn set(&self, network: Network) {
         *self.network.lock().expect("no panic") = network;
+    }
+
+    pub(super) fn set_budget(&self, budget: Duration) {
+        *self.budget.lock().expect("no panic") = budget;
     }
 
     pub(super) fn set_link(&self, is_up: bool) {
@@ -267,8 +277,9 @@ impl Process {
     async fn served<T>(&self, serve: impl FnOnce(&Server) -> T) -> Result<T, Away> {
         yield_now().await;
         let network = *self.network.lock().expect("no panic");
+        let budget = *self.budget.lock().expect("no panic");
         let lost = async {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(budget).await;
             Err(Away::Unanswered)
         };
         match network {
@@ -340,9 +351,13 @@ impl Wire for Process {
         .await
     }
 
-    async fn forget(&self, names: &[Vec<u8>], seen: Option<u64>) -> Result<(), Away> {
-        self.served(|server| names.iter().for_each(|name| server.forget(name, seen)))
-            .await
+    async fn forget(&self, names: &[(Vec<u8>, Option<u64>)]) -> Result<(), Away> {
+        self.served(|server| {
+            for (name, seen) in names {
+                server.forget(name, *seen);
+            }
+        })
+        .await
     }
 
     async fn sweep(&self, start: &[u8], at: &mut Cursor) -> Result<(), Away> {

@@ -15,7 +15,7 @@ use super::repairs::Repairs;
 use super::terms::Terms;
 use super::tokens::Tokens;
 use super::values::Values;
-use super::wire::{Away, Fill, Right, State, Wire};
+use super::wire::{Away, Fill, Right, State, There, Wire};
 use crate::cache::entry::Answer;
 use crate::cache::marks::Marks;
 use crate::cache::policy::jitter;
@@ -98,16 +98,15 @@ where
             match states.pop() {
                 Some(State::Fresh(bytes)) => {
                     let read = self.values.read(&key.text, &bytes, clock, since.mark);
-                    // What is older than this process knows is of no more use than foreign bytes.
-                    match read.filter(|answer| floor.admits(answer.version)) {
-                        Some(answer) => return self.found(since, answer),
-                        None if right.unreadable => return Asked::Load(since, None),
-                        None => right.unreadable = true,
+                    match admitted(read, floor) {
+                        Ok(answer) => return self.found(since, answer),
+                        Err(_) if right.there != There::Unknown => return Asked::Load(since, None),
+                        Err(there) => right.there = there,
                     }
                 }
                 Some(State::Theirs { left }) if Instant::now() < give_up => {
                     // What they bring is another one.
-                    right.unreadable = false;
+                    right.there = There::Unknown;
                     sleep(jittered(pause).min(left)).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -154,8 +153,10 @@ where
         state: Option<State>,
     ) -> Asked<V> {
         self.counts.missing();
-        let Some(State::Ours(behind)) = state else {
-            return Asked::Load(self.since(key), None);
+        let behind = match state {
+            Some(State::Ours(behind)) => behind,
+            Some(State::Theirs { .. }) => return Asked::Theirs(self.since(key)),
+            _ => return Asked::Load(self.since(key), None),
         };
         // That the right was taken will be heard as a change of the key, if changes were heard of before.
         let since = if before.is_heard {
@@ -253,12 +254,14 @@ where
     async fn forgotten(&self, key: &K, seen: Option<u64>) -> bool {
         let text = name::text(key);
         let since = self.repairs.moment();
-        let forgotten = self.wire.forget(&self.names.neighbours(&text), seen).await;
+        let names = self.names.neighbours(&text).into_iter();
+        let names: Vec<_> = names.map(|name| (name, seen)).collect();
+        let forgotten = self.wire.forget(&names).await;
         if forgotten.is_ok() {
             self.repairs.told(&[text], since);
         } else {
             self.counts.unanswered();
-            self.repairs.outdated(text, &self.wire);
+            self.repairs.outdated(text, seen, &self.wire);
         }
         forgotten.is_ok()
     }
@@ -287,7 +290,7 @@ where
         Right {
             token: self.tokens.next(),
             lasts: self.terms.lease,
-            unreadable: false,
+            there: There::Unknown,
             bounds: self.terms.bounds,
         }
     }
@@ -337,8 +340,8 @@ where
         Box::pin(self.forgotten(key, seen))
     }
 
-    fn forget_later(&self, key: &K) {
-        self.repairs.outdated(name::text(key), &self.wire);
+    fn forget_later(&self, key: &K, seen: Option<u64>) {
+        self.repairs.outdated(name::text(key), seen, &self.wire);
     }
 
     fn untold(&self) -> usize {
@@ -358,6 +361,13 @@ impl<K, V, C, W: Wire> fmt::Debug for Level<K, V, C, W> {
             .field("counts", &self.counts)
             .finish_non_exhaustive()
     }
+}
+
+/// What was read, if it is of use to who has seen no newer one.
+pub(super) fn admitted<V>(read: Option<Answer<V>>, floor: Floor) -> Result<Answer<V>, There> {
+    let answer = read.ok_or(There::Unreadable)?;
+    let is_admitted = floor.admits(answer.version);
+    is_admitted.then_some(answer).ok_or(There::Outdated)
 }
 
 fn jittered(pause: Duration) -> Duration {

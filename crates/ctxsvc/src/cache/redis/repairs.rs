@@ -42,8 +42,7 @@ pub(super) struct Repairs {
 
 #[derive(Default)]
 struct State {
-    /// With their order.
-    outdated: HashMap<Vec<u8>, u64>,
+    outdated: HashMap<Vec<u8>, Outdated>,
     all: Option<All>,
     /// Since when the names of all keys are being swept, and how far that is.
     sweep: Option<(Moment, Cursor)>,
@@ -54,6 +53,13 @@ struct State {
     /// When something has come last.
     last: Option<Instant>,
     is_running: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Outdated {
+    order: u64,
+    /// The highest version that this process has seen.
+    seen: Option<u64>,
 }
 
 /// All keys are outdated, because there were too many of them.
@@ -107,10 +113,14 @@ impl Repairs {
     }
 
     /// Redis was told of keys, at some time since.
-    pub(super) fn told(&self, keys: &[Vec<u8>], since: Moment) {
+    pub(super) fn told<'a>(&self, keys: impl IntoIterator<Item = &'a Vec<u8>>, since: Moment) {
         let mut state = lock(&self.state);
         for key in keys {
-            if state.outdated.get(key).is_some_and(|it| *it <= since.0) {
+            if state
+                .outdated
+                .get(key)
+                .is_some_and(|it| it.order <= since.0)
+            {
                 state.outdated.remove(key);
             }
         }
@@ -118,9 +128,14 @@ impl Repairs {
         self.told.send_replace(());
     }
 
-    /// Redis has to forget a key. It is told in the background.
-    pub(super) fn outdated<W: Wire>(self: &Arc<Self>, key: Vec<u8>, wire: &Arc<W>) {
-        lock(&self.state).outdated(key);
+    /// Redis has to forget a key, but for the version that was seen. It is told in the background.
+    pub(super) fn outdated<W: Wire>(
+        self: &Arc<Self>,
+        key: Vec<u8>,
+        seen: Option<u64>,
+        wire: &Arc<W>,
+    ) {
+        lock(&self.state).outdated(key, seen);
         self.run(wire);
     }
 
@@ -178,14 +193,18 @@ impl Repairs {
     async fn repair<W: Wire>(&self, wire: &W) -> Result<(), Away> {
         let (keys, rights, all) = {
             let state = lock(&self.state);
-            let keys: Vec<_> = state.outdated.keys().cloned().collect();
+            let keys = state.outdated.iter();
+            let keys: Vec<_> = keys.map(|(key, it)| (key.clone(), it.seen)).collect();
             (keys, state.rights.clone(), state.all)
         };
         for keys in keys.chunks(KEYS_AT_ONCE) {
             let since = self.moment();
-            let names = keys.iter().flat_map(|key| self.names.neighbours(key));
-            wire.forget(&names.collect::<Vec<_>>(), None).await?;
-            self.told(keys, since);
+            let names = keys.iter().flat_map(|(key, seen)| {
+                let names = self.names.neighbours(key).into_iter();
+                names.map(|name| (name, *seen))
+            });
+            wire.forget(&names.collect::<Vec<_>>()).await?;
+            self.told(keys.iter().map(|(key, _)| key), since);
         }
         for (name, token) in rights {
             let fill = Fill {
@@ -224,10 +243,12 @@ impl Repairs {
 }
 
 impl State {
-    fn outdated(&mut self, key: Vec<u8>) {
+    fn outdated(&mut self, key: Vec<u8>, seen: Option<u64>) {
         self.order += 1;
         self.last = Some(Instant::now());
-        self.outdated.insert(key, self.order);
+        let before = self.outdated.get(&key).and_then(|it| it.seen);
+        let (order, seen) = (self.order, seen.max(before));
+        self.outdated.insert(key, Outdated { order, seen });
         if self.outdated.len() > KEYS_MAX {
             let keys = self.untold();
             self.outdated.clear();
@@ -294,7 +315,7 @@ mod tests {
         let repairs = Arc::new(Repairs::new(names, Duration::from_secs(1)));
         let elsewhere = Running(Some(Arc::clone(&repairs)));
         lock(&repairs.state).is_running = true;
-        repairs.outdated(b"1".to_vec(), &wire);
+        repairs.outdated(b"1".to_vec(), None, &wire);
         let mut waiting = tokio_test::task::spawn(repairs.all_told(&wire));
         assert!(waiting.poll().is_pending());
         drop(elsewhere);

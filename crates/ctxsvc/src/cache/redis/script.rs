@@ -10,7 +10,7 @@ pub(crate) struct Script {
 }
 
 pub(crate) static ACQUIRE: Script = Script {
-    sha: "396221169124973cf290d316180ee887c8b2b8d3",
+    sha: "9296ce057673b08eba18185d366fddcb8bf418ba",
     source: concat!(
         include_str!("lua/version.lua"),
         include_str!("lua/acquire.lua")
@@ -34,7 +34,7 @@ pub(crate) static FILL: Script = Script {
 };
 
 pub(crate) static FORGET: Script = Script {
-    sha: "152410448b7d5e98b03048126441d1fec39c2d17",
+    sha: "64f738a5e1f53ad8debd556d62bdfa2f1f7a681b",
     source: concat!(
         include_str!("lua/version.lua"),
         include_str!("lua/forget.lua")

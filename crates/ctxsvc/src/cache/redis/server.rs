@@ -61,7 +61,7 @@ impl Wire for Server {
         let mut call = Call::new(&ACQUIRE, names.iter().copied());
         call.by_sha.arg(&right.token.to_be_bytes()[..]);
         call.by_sha.arg(ms(right.lasts));
-        call.by_sha.arg(u8::from(right.unreadable));
+        call.by_sha.arg(right.there as u8);
         let Bounds {
             ttl_ms,
             negative_ttl_ms,
@@ -147,10 +147,13 @@ impl Wire for Server {
         Ok(tokens.collect())
     }
 
-    async fn forget(&self, names: &[Vec<u8>], seen: Option<u64>) -> Result<(), Away> {
-        let mut call = Call::new(&FORGET, names.iter().map(|name| &name[..]));
-        let seen = seen.map_or_else(Vec::new, |it| it.to_be_bytes().to_vec());
-        call.by_sha.arg(seen).arg(ms(LAG));
+    async fn forget(&self, names: &[(Vec<u8>, Option<u64>)]) -> Result<(), Away> {
+        let mut call = Call::new(&FORGET, names.iter().map(|(name, _)| &name[..]));
+        call.by_sha.arg(ms(LAG));
+        for (_, seen) in names {
+            let seen = seen.map(u64::to_be_bytes);
+            call.by_sha.arg(seen.as_ref().map_or(&[][..], |it| it));
+        }
         // Short, however many there are.
         self.call(&call, 1).await.map(drop)
     }

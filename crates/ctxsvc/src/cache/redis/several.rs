@@ -3,9 +3,9 @@
 use std::fmt::Display;
 
 use super::Codec;
-use super::level::Level;
+use super::level::{Level, admitted};
 use super::named::Named;
-use super::wire::{Found, Right, State, Wire};
+use super::wire::{Found, Right, State, There, Wire};
 use crate::cache::remote::Asked;
 use crate::cache::version::Floor;
 
@@ -59,27 +59,26 @@ where
                 return asked;
             }
         };
-        let (mut missing, mut unreadable) = (Vec::new(), Vec::new());
+        let mut missing: [Vec<usize>; 3] = Default::default();
+        let [unknown, unreadable, outdated] = &mut missing;
         for (bytes, at) in stored.into_iter().zip(askable) {
             let bytes = bytes.unwrap_or_default();
             let since = moments[at].since;
             if !self.values.is_fresh(&bytes, clock) {
-                missing.push(at);
-            } else if let Some(answer) = self
-                .values
-                .read(&keys[at].text, &bytes, clock, since.mark)
-                .filter(|answer| floors[at].admits(answer.version))
-            {
-                asked[at] = self.found(since, answer);
-            } else {
-                unreadable.push(at);
+                unknown.push(at);
+                continue;
+            }
+            let text = &keys[at].text;
+            let read = self.values.read(text, &bytes, clock, since.mark);
+            match admitted(read, floors[at]) {
+                Ok(answer) => asked[at] = self.found(since, answer),
+                Err(There::Outdated) => outdated.push(at),
+                Err(_) => unreadable.push(at),
             }
         }
-        for (places, unreadable) in [(missing, false), (unreadable, true)] {
-            let right = Right {
-                unreadable,
-                ..right
-            };
+        let there = [There::Unknown, There::Unreadable, There::Outdated];
+        for (places, there) in missing.into_iter().zip(there) {
+            let right = Right { there, ..right };
             let keys: Vec<_> = places.iter().map(|at| (&keys[*at], floors[*at])).collect();
             let taken = self.values_or_taken(&keys, right).await;
             for (at, taken) in places.into_iter().zip(taken) {

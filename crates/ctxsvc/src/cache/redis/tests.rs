@@ -56,6 +56,10 @@ impl Rows {
         self.by_key.lock().expect("no panic").insert(key, row);
     }
 
+    fn remove(&self, key: u32) {
+        self.by_key.lock().expect("no panic").remove(&key);
+    }
+
     fn loads(&self) -> usize {
         *self.loads.lock().expect("no panic")
     }
@@ -299,6 +303,25 @@ async fn an_old_value_in_redis_stands_in_where_no_process_remembers_one() {
         .get(&Ctx::root(), &1)
         .await;
     assert!(gone.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_value_in_redis_stands_in_also_where_a_process_has_forgotten_one() {
+    for version in [0, VERSIONED] {
+        let (server, rows) = (Server::new(), Rows::default());
+        let stale = |builder: CachedBuilder<Rows>| builder.stale_for(TTL * 10);
+        let [one, two] = [(); 2].map(|()| node_with(&server, &rows, 3, stale));
+        rows.set(1, version + 1);
+        one.get(1).await;
+        one.settled().await;
+        assert!(one.update(&rows, 1).await);
+        two.get(1).await;
+        two.settled().await;
+        sleep(TTL * 4).await;
+        *rows.is_down.lock().expect("no panic") = true;
+        let hit = one.get(1).await;
+        assert_eq!((*hit, hit.is_stale()), (version + 2, true));
+    }
 }
 
 /// Another process may have other settings: in the midst of a deployment, say.

@@ -28,9 +28,20 @@ pub(super) enum Found {
 pub(super) struct Right {
     pub(super) token: u128,
     pub(super) lasts: Duration,
-    /// What is there can't be read.
-    pub(super) unreadable: bool,
+    pub(super) there: There,
     pub(super) bounds: Bounds,
+}
+
+/// What whoever takes a right knows of what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum There {
+    /// Nothing yet.
+    Unknown = 0,
+    /// It can't be read, and counts as nothing.
+    Unreadable = 1,
+    /// It is older than what was seen here. It is not fresh, and stays behind the right: others may
+    /// have no newer one.
+    Outdated = 2,
 }
 
 /// What this process takes for a value, and for a fresh one. Another one may have other settings: in
@@ -117,11 +128,10 @@ pub(super) trait Wire: Send + Sync + 'static {
         names: &[&[u8]],
     ) -> impl Future<Output = Result<Vec<Option<u128>>, Away>> + Send;
 
-    /// Forgets names, but for the highest version that was seen.
+    /// Forgets names, but for the highest version that was seen of each, here or there.
     fn forget(
         &self,
-        names: &[Vec<u8>],
-        seen: Option<u64>,
+        names: &[(Vec<u8>, Option<u64>)],
     ) -> impl Future<Output = Result<(), Away>> + Send;
 
     /// Removes whatever has a name that begins so. If it fails it can be called again, and goes on

@@ -5,14 +5,15 @@
 -- KEYS   names
 -- ARGV   1  token of 16 bytes, by which the right is known
 --        2  ms for which it holds
---        3  1 if what is there can't be read, so that it counts as nothing; else 0
+--        3  1 if what is there can't be read, so that it counts as nothing; 2 if it can, and is older than
+--           what whoever asks has seen, so that it is not fresh; else 0
 --        4  ms for which a value is fresh after it was filled, if whoever has filled it has not said less
 --        5  the same for what says that there is no value
 --        6  bytes that it may have: a longer one takes too long on its way, so that it is not sent
 -- Reply  {ms now, then for each name two:
 --          -1 a value that is fresh; 0 the right was taken; else ms for which another one has it
 --          the value, or the old one behind the right, or '' if it is not sent or there is nothing}
-local token, lease, unreadable = ARGV[1], ARGV[2] + 0, ARGV[3] == '1'
+local token, lease, unreadable, outdated = ARGV[1], ARGV[2] + 0, ARGV[3] == '1', ARGV[3] == '2'
 local ttl, negative_ttl, longest = ARGV[4] + 0, ARGV[5] + 0, ARGV[6] + 0
 local now = now_ms()
 local held = '\2' .. token .. struct.pack('>I8', now + lease)
@@ -27,7 +28,7 @@ local function take(name, stored)
     old = seen(old, now, 0) and old or ''
   elseif unreadable then
     old = ''
-  elseif old == stored and is_sent then
+  elseif old == stored and is_sent and not outdated then
     local exists = string.byte(old, 3) % 2 == 1
     local fresh_until, _, filled_at = struct.unpack('>I8I8I8', old, 8)
     -- What is from the future is from before the clock was set back: nobody knows how old it is.

@@ -2,16 +2,16 @@
 -- version that was seen, if there is one: for some time only what is above it is filled.
 --
 -- KEYS   names
--- ARGV   1  version that the caller has seen, or ''
---        2  ms for which it counts
-local now, lag = now_ms(), ARGV[2] + 0
-for _, name in ipairs(KEYS) do
+-- ARGV   1  ms for which a version counts
+--        then for each name the version that the caller has seen, or ''
+local now, lag = now_ms(), ARGV[1] + 0
+for i, name in ipairs(KEYS) do
   local stored = redis.pcall('GETRANGE', name, 0, 79)
   stored = type(stored) == 'string' and stored or ''
   if string.byte(stored) == 2 then
     stored = string.sub(stored, 26)
   end
-  local version, there = ARGV[1], seen(stored, now, lag)
+  local version, there = ARGV[i + 1], seen(stored, now, lag)
   if there and (version == '' or is_below(version, there)) then
     version = there
   end

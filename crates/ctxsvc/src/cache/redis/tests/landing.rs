@@ -2,7 +2,7 @@
 
 use tokio::time::{Instant, sleep};
 
-use super::{Network, Node, Rows, Server, ms, node, node_with};
+use super::{Network, Node, Rows, Server, VERSIONED, ms, node, node_with};
 use crate::Ctx;
 
 /// A process that is loading, and can't tell Redis.
@@ -51,6 +51,28 @@ async fn who_asks_before_redis_was_told_is_given_nothing_that_has_expired() {
 }
 
 /// Who has taken the right will hear of that, and who has not hears of others only.
+/// In a process that still has the version from before.
+#[tokio::test(start_paused = true)]
+async fn who_asks_before_redis_was_told_is_given_no_failure_whose_pause_is_over() {
+    let (server, rows) = (Server::new(), Rows::default());
+    rows.set(1, VERSIONED + 1);
+    let node = node(&server, &rows);
+    node.get(1).await;
+    node.settled().await;
+    server.remove(b"test:rows:v3:1");
+    rows.take(ms(10));
+    *rows.is_down.lock().expect("no panic") = true;
+    node.process.set_budget(ms(500));
+    let ctx = Ctx::root();
+    let (found, ()) = tokio::join!(node.cached.get(&ctx, &1), unanswered(&node));
+    assert!(found.is_err());
+    *rows.is_down.lock().expect("no panic") = false;
+    let found = node.cached.get(&ctx, &1).await;
+    assert!(found.is_err(), "it is not repeated at once");
+    sleep(ms(100)).await;
+    assert_eq!(*node.get(1).await, VERSIONED + 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_load_is_joined_until_something_is_heard_that_its_process_has_not_done_itself() {
     for has_the_right in [true, false] {
