@@ -19,7 +19,6 @@ use middleware_chain::{
     AccessLog, CatchPanic, Chain, Concurrency, Error, Exchange, Flow, Hook, Middleware, Next,
     Outcome, ProblemJson, Result, Timeout,
 };
-use tokio::time::Instant;
 use tower::{Layer, ServiceExt};
 
 use support::{Boxed, get, ok, reads, service, text};
@@ -355,34 +354,5 @@ async fn a_body_may_panic_in_whatever_it_is_asked() {
         assert_eq!(status, Some(StatusCode::INTERNAL_SERVER_ERROR));
         drop(body);
         assert_eq!(ends.take(), [(Outcome::Panic, 200)], "{panics} {nth}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_total_counts_from_the_first_wait_to_the_last_byte_where_nobody_else_has_a_clock() {
-    const TOTAL: Duration = Duration::from_secs(10);
-    const HEAD: Duration = Duration::from_secs(6);
-
-    async fn due(cx: &mut Exchange, next: Next<'_>) -> Result {
-        assert_eq!(cx.deadline(), Some(Instant::now() + TOTAL));
-        next.run(cx).await
-    }
-
-    let bare = Chain::builder().with(Timeout::total(TOTAL));
-    let asked = Chain::builder().with(Timeout::total(TOTAL)).with(due);
-    for chain in [bare, asked] {
-        let service = tower::service_fn(async |_request| {
-            tokio::time::sleep(HEAD).await;
-            Ok::<_, Infallible>(Response::new(support::Stalled))
-        });
-        let service = chain.build().expect("a chain").layer(service);
-        let begun = Instant::now();
-        let answer = service.oneshot(get("/")).await.expect("never fails");
-        assert_eq!(begun.elapsed(), HEAD);
-        let stalled = answer.into_body().collect().await;
-        assert_eq!(begun.elapsed(), TOTAL);
-        let error = stalled.expect_err("it stalls");
-        let status = Error::find(&*error).map(Error::status_code);
-        assert_eq!(status, Some(StatusCode::GATEWAY_TIMEOUT));
     }
 }
