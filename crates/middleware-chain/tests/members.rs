@@ -5,7 +5,7 @@ mod support;
 use std::convert::Infallible;
 use std::io::{self, Write};
 use std::panic::panic_any;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -355,4 +355,51 @@ async fn a_body_may_panic_in_whatever_it_is_asked() {
         drop(body);
         assert_eq!(ends.take(), [(Outcome::Panic, 200)], "{panics} {nth}");
     }
+}
+
+#[tokio::test]
+async fn hooks_of_an_earlier_try_are_told_how_it_ended() {
+    async fn thrice(cx: &mut Exchange, mut next: Next<'_>) -> Result {
+        let _ = next.attempt(cx).await;
+        // Given up before it is ready.
+        let _ = std::future::poll_fn(|task| {
+            let polled = pin!(next.attempt(cx)).poll(task);
+            assert!(polled.is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        next.run(cx).await
+    }
+
+    /// Fails, then waits, then lets pass.
+    #[derive(Default)]
+    struct Flaky(AtomicUsize);
+
+    impl Middleware for Flaky {
+        async fn handle<'a>(&'a self, cx: &'a mut Exchange, next: Next<'a>) -> Result {
+            match self.0.fetch_add(1, Ordering::SeqCst) {
+                0 => return Err(Error::status(StatusCode::INTERNAL_SERVER_ERROR)),
+                1 => std::future::pending().await,
+                _ => next.run(cx).await,
+            }
+        }
+    }
+
+    let ends = support::Ends::default();
+    let chain = Chain::builder()
+        .with(thrice)
+        .hook(ends.hook())
+        .with(Flaky::default());
+    let service = chain.build().expect("a chain").layer(ok("x"));
+    let answer = service.oneshot(get("/")).await.expect("never fails");
+    assert_eq!(text(answer).await, "x");
+    let outcomes: Vec<_> = ends
+        .take()
+        .into_iter()
+        .map(|(outcome, _)| outcome)
+        .collect();
+    assert_eq!(
+        outcomes,
+        [Outcome::Error, Outcome::Aborted, Outcome::Complete]
+    );
 }
