@@ -403,3 +403,45 @@ async fn hooks_of_an_earlier_try_are_told_how_it_ended() {
         [Outcome::Error, Outcome::Aborted, Outcome::Complete]
     );
 }
+
+/// A body that panics when it is asked for the first time, and says that it is over from then on.
+#[derive(Debug, Clone, Default)]
+struct Recovers(Arc<AtomicUsize>);
+
+impl Body for Recovers {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        assert!(self.0.fetch_add(1, Ordering::SeqCst) > 0, "the first time");
+        true
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_has_panicked_when_asked_is_not_over() {
+    for is_read in [true, false] {
+        let ends = support::Ends::default();
+        let chain = Chain::builder().hook(ends.hook()).with(CatchPanic::new());
+        let service = tower::service_fn(async |_request| {
+            Ok::<_, Infallible>(Response::new(Recovers::default()))
+        });
+        let service = chain.build().expect("a chain").layer(service);
+        let answer = service.oneshot(get("/")).await.expect("never fails");
+        let mut body = answer.into_body();
+        assert!(!body.is_end_stream());
+        if is_read {
+            let error = body.frame().await.expect("an error");
+            assert!(error.is_err());
+        }
+        drop(body);
+        assert_eq!(ends.take(), [(Outcome::Panic, 200)], "{is_read}");
+    }
+}
