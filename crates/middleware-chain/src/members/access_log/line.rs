@@ -4,10 +4,8 @@ use std::io::Write;
 use std::time::Duration;
 
 use super::LogFormat;
+use crate::members::cut::cut;
 use crate::members::json::json_string;
-
-/// More of a value is cut off.
-const VALUE_MAX: usize = 256;
 
 /// A key with all that stands between the value before it and its own.
 pub(super) struct Key {
@@ -77,11 +75,7 @@ impl<'a> Line<'a> {
     }
 
     fn value(&mut self, value: &str) {
-        let mut end = value.len().min(VALUE_MAX);
-        while !value.is_char_boundary(end) {
-            end -= 1;
-        }
-        let value = &value[..end];
+        let value = cut(value);
         // To the end, without a branch for each byte: most values are plain.
         let is_all_plain = || value.bytes().fold(true, |all, byte| all & is_plain(byte));
         if self.format == LogFormat::Json || !is_all_plain() {
