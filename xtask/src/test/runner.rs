@@ -341,3 +341,19 @@ fn pass_on(from: impl Read, mut to: impl Write, counter: &Mutex<Counter>) {
         line.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// But for those that nobody uses outside of the workspace.
+    #[test]
+    fn each_crate_with_a_folder_raw_is_sanitized() {
+        let workspace = Workspace::find().expect("this one");
+        let published = workspace.packages.iter().filter(|it| it.is_published());
+        let raw = published.filter(|it| Tier::Asan.is_in(it));
+        let raw: BTreeSet<&str> = raw.map(|it| it.name.as_str()).collect();
+        let sanitized: BTreeSet<&str> = SANITIZED.iter().map(|(name, ..)| *name).collect();
+        assert_eq!(raw, sanitized);
+    }
+}
