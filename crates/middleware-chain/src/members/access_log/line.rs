@@ -153,3 +153,20 @@ fn is_plain(byte: u8) -> bool {
     };
     PLAIN[usize::from(byte)]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_written_as_it_is() {
+        let ends = [0, 9, 10, 99, 100, 101, 999, 1000, 1001, 9999, 10_000];
+        for value in ends.into_iter().chain([65_535, 65_536, u64::MAX]) {
+            let mut bytes = Vec::new();
+            let mut line = Line::begin(&mut bytes, LogFormat::Logfmt, Duration::from_millis(1_009));
+            line.number(&key!("n"), value);
+            line.end();
+            assert_eq!(bytes, format!("ts=1.009 n={value}\n").into_bytes());
+        }
+    }
+}
