@@ -48,12 +48,14 @@ impl Middleware for Told {
     }
 }
 
+type FirstAndTotal = (Option<Duration>, Option<Duration>);
+
 /// Keeps the times of the first byte and of all.
 #[derive(Clone, Default)]
-struct Times(Arc<Mutex<Vec<(Option<Duration>, Option<Duration>)>>>);
+struct Times(Arc<Mutex<Vec<FirstAndTotal>>>);
 
 impl Times {
-    fn take(&self) -> Vec<(Option<Duration>, Option<Duration>)> {
+    fn take(&self) -> Vec<FirstAndTotal> {
         std::mem::take(&mut self.0.lock().expect("no panic"))
     }
 }
