@@ -362,7 +362,7 @@ async fn hooks_of_an_earlier_try_are_told_how_it_ended() {
     async fn thrice(cx: &mut Exchange, mut next: Next<'_>) -> Result {
         let _ = next.attempt(cx).await;
         // Given up before it is ready.
-        let _ = std::future::poll_fn(|task| {
+        std::future::poll_fn(|task| {
             let polled = pin!(next.attempt(cx)).poll(task);
             assert!(polled.is_pending());
             Poll::Ready(())
@@ -378,7 +378,7 @@ async fn hooks_of_an_earlier_try_are_told_how_it_ended() {
     impl Middleware for Flaky {
         async fn handle<'a>(&'a self, cx: &'a mut Exchange, next: Next<'a>) -> Result {
             match self.0.fetch_add(1, Ordering::SeqCst) {
-                0 => return Err(Error::status(StatusCode::INTERNAL_SERVER_ERROR)),
+                0 => Err(Error::status(StatusCode::INTERNAL_SERVER_ERROR)),
                 1 => std::future::pending().await,
                 _ => next.run(cx).await,
             }
