@@ -1,6 +1,5 @@
 //! One request and its response, while they pass the chain.
 
-use std::cell::Cell;
 use std::fmt;
 use std::mem;
 use std::net::IpAddr;
@@ -27,11 +26,9 @@ pub struct Exchange {
     status: Option<StatusCode>,
     outcome: Option<Outcome>,
     error: Option<Error>,
-    started: Cell<Option<Instant>>,
+    started: Option<Instant>,
     first_byte: Option<Duration>,
     deadline: Option<Instant>,
-    /// A deadline that counts from the beginning, which nobody may have asked for yet.
-    total: Option<Duration>,
     client: Option<IpAddr>,
     request_id: Option<HeaderValue>,
     route: Option<RouteSlot>,
@@ -85,10 +82,9 @@ impl Exchange {
             status: None,
             outcome: None,
             error: None,
-            started: Cell::new(None),
+            started: None,
             first_byte: None,
             deadline: None,
-            total: None,
             client: None,
             request_id: None,
             route: None,
@@ -176,19 +172,12 @@ impl Exchange {
 
     /// When the request began: the time of the first call. All members share it.
     pub fn started(&mut self) -> Instant {
-        self.begin(None)
-    }
-
-    /// The same, at a time that was read before if nobody has asked yet.
-    pub(crate) fn begin(&self, at: Option<Instant>) -> Instant {
-        let began = self.started.get().or(at).unwrap_or_else(Instant::now);
-        self.started.set(Some(began));
-        began
+        *self.started.get_or_insert_with(Instant::now)
     }
 
     /// When it began, if anybody has asked.
     pub(crate) const fn began(&self) -> Option<Instant> {
-        self.started.get()
+        self.started
     }
 
     pub(crate) const fn first_byte(&self) -> Option<Duration> {
@@ -215,22 +204,14 @@ impl Exchange {
 
     /// When the answer is due, if anybody has said so.
     #[must_use]
-    pub fn deadline(&self) -> Option<Instant> {
-        // Later than any clock can say is never.
-        let total = self.total.and_then(|it| self.begin(None).checked_add(it));
-        total.into_iter().chain(self.deadline).min()
+    pub const fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     /// Brings the deadline forward: a later one than there is changes nothing.
     pub fn limit_deadline(&mut self, deadline: Instant) {
         let sooner = self.deadline.map_or(deadline, |old| old.min(deadline));
         self.deadline = Some(sooner);
-    }
-
-    /// The same with a time that counts from the beginning. The clock is not read for it.
-    pub(crate) fn limit_total(&mut self, total: Duration) {
-        let sooner = self.total.map_or(total, |old| old.min(total));
-        self.total = Some(sooner);
     }
 
     /// The client's address, if a [`ClientAddr`](crate::ClientAddr) has found it.
@@ -306,8 +287,8 @@ impl Exchange {
     /// Leaves in the request what the part of the chain behind a tower layer is to know.
     pub(crate) fn pass_on_known(&mut self) {
         let known = Known {
-            deadline: self.deadline(),
-            started: self.began(),
+            started: self.started,
+            deadline: self.deadline,
             client: self.client,
             request_id: self.request_id.clone(),
             route: self.route.clone(),
@@ -320,7 +301,7 @@ impl Exchange {
     /// Behind a tower layer: takes over what the part of the chain before it knew.
     pub(crate) fn take_known(&mut self) {
         if let Some(known) = self.request.extensions.remove::<Known>() {
-            self.started = Cell::new(known.started);
+            self.started = known.started;
             self.deadline = known.deadline;
             self.client = known.client;
             self.request_id = known.request_id;

@@ -1,37 +1,22 @@
-//! Names that nobody else has.
+//! Names that nobody else has, as far as chance goes.
 
 use std::cell::Cell;
 use std::hash::{BuildHasher, RandomState};
 
-/// Unique, unpredictable enough to sample by, and not a secret. It needs no call of the system, and
-/// is not all zeros, which is how W3C writes that there is none.
+/// A hash of how many there were before on this thread, by a key that the system gave the thread: who
+/// sees some does not know the others without the key. It is not meant to be a secret. Two are the same as
+/// seldom as numbers of 64 bits drawn at random. It needs no call of the system, and is not all zeros, which
+/// is how W3C writes that there is none.
 pub(crate) fn random() -> [u8; 8] {
     thread_local! {
-        static STATE: Cell<[u64; 2]> = const { Cell::new([0; 2]) };
+        // There is nothing to drop in it, so that it is there until the thread has ended.
+        static STATE: (RandomState, Cell<u64>) = (RandomState::new(), Cell::new(0));
     }
-    let mut state = STATE.get();
-    if state == [0; 2] {
-        state = seed();
-    }
-    let (word, state) = next(state);
-    STATE.set(state);
-    word.max(1).to_be_bytes()
-}
-
-/// One step of xoroshiro128++ by Blackman and Vigna: of two threads with a state of 128 bits each,
-/// none comes to where the other one was.
-fn next([one, other]: [u64; 2]) -> (u64, [u64; 2]) {
-    let word = one.wrapping_add(other).rotate_left(17).wrapping_add(one);
-    let other = other ^ one;
-    let one = one.rotate_left(49) ^ other ^ (other << 21);
-    (word, [one, other.rotate_left(28)])
-}
-
-/// What the system gave the thread's hash maps to begin with. It is not all zeros, which stays so.
-#[cold]
-fn seed() -> [u64; 2] {
-    let keys = RandomState::new();
-    [keys.hash_one(1), keys.hash_one(2).max(1)]
+    STATE.with(|(key, count)| {
+        let nth = count.get();
+        count.set(nth.wrapping_add(1));
+        key.hash_one(nth).max(1).to_be_bytes()
+    })
 }
 
 /// Two digits for each byte.
@@ -57,14 +42,6 @@ mod tests {
     use std::thread;
 
     use super::*;
-
-    /// Of the reference, <https://prng.di.unimi.it/xoroshiro128plusplus.c>, from the state 1, 2.
-    #[test]
-    fn a_step_is_one_of_xoroshiro128_plus_plus() {
-        let (first, state) = next([1, 2]);
-        assert_eq!(first, (3 << 17) + 1);
-        assert_eq!(state, [(1 << 49) ^ 3 ^ (3 << 21), 3 << 28]);
-    }
 
     #[test]
     fn no_two_are_the_same_on_whichever_threads_and_none_is_nothing() {

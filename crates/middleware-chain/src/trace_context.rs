@@ -66,6 +66,10 @@ impl TraceContext {
 
     /// What the headers say, if that is well formed: exactly one `traceparent`. A `tracestate` that
     /// is malformed or too long is left out.
+    ///
+    /// It believes what is there: behind a [`Trace`](crate::Trace) that is the request's own place, and without
+    /// one it is what the client has written. A layer between the two that drops these headers, or makes
+    /// another request, loses it.
     #[must_use]
     pub fn extract(headers: &HeaderMap) -> Option<Self> {
         let mut context = Self::only(headers.get_all(TRACEPARENT).iter())?;

@@ -14,6 +14,8 @@ use middleware_chain::{
     Result, RouteTag, Timeout, When,
 };
 use tower::layer::util::Identity;
+use tower::limit::GlobalConcurrencyLimitLayer;
+use tower::load_shed::LoadShedLayer;
 use tower::{Layer, Service, ServiceExt};
 
 use support::{Ends, Journal, get, hang, ok, service, text};
@@ -545,4 +547,42 @@ async fn any_bracketing_of_the_same_members_does_the_same() {
     for cut in 1..=6 {
         assert_eq!(run(cut).await, whole, "cut at {cut}");
     }
+}
+
+/// A layer asks the next one itself, as in a `ServiceBuilder`; a member between the two waits in its place.
+#[tokio::test(start_paused = true)]
+async fn a_layer_is_ready_when_the_one_next_to_it_is() {
+    let shed = || Chain::builder().layer(LoadShedLayer::new());
+    let limit = || Member::layer(GlobalConcurrencyLimitLayer::new(1));
+    for (what, chain, statuses) in [
+        ("next to it", shed().member(limit()), [200, 500]),
+        (
+            "a member between",
+            shed().with(pass).member(limit()),
+            [200, 200],
+        ),
+    ] {
+        let slow = service(async |_| {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            (StatusCode::OK, "text/plain", "x")
+        });
+        let service = chain.build().expect("a chain").layer(slow);
+        let ask = || service.clone().oneshot(get("/"));
+        let (first, second) = tokio::join!(ask(), ask());
+        let answers = [first, second].map(|it| it.expect("never fails").status().as_u16());
+        assert_eq!(answers, statuses, "{what}");
+    }
+}
+
+#[test]
+fn a_frame_that_is_not_there_takes_no_bytes() {
+    let layered = |count: usize| {
+        let layers = (0..count).map(|nth| Member::layer(Identity::new()).named(nth.to_string()));
+        layers.fold(Chain::builder(), ChainBuilder::member)
+    };
+    let bytes = |chain: ChainBuilder| chain.build().expect("a chain").frame_bytes();
+    assert_eq!(bytes(layered(2)), bytes(layered(1)));
+    assert_eq!(bytes(layered(3)), bytes(layered(1)));
+    let between = layered(1).with(pass).layer(Identity::new());
+    assert!(bytes(between) > bytes(layered(1).with(pass)));
 }

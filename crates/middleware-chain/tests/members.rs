@@ -5,7 +5,7 @@ mod support;
 use std::convert::Infallible;
 use std::io::{self, Write};
 use std::panic::panic_any;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -19,7 +19,6 @@ use middleware_chain::{
     AccessLog, CatchPanic, Chain, Concurrency, Error, Exchange, Flow, Hook, Middleware, Next,
     Outcome, ProblemJson, Result, Timeout,
 };
-use tokio::time::Instant;
 use tower::{Layer, ServiceExt};
 
 use support::{Boxed, get, ok, reads, service, text};
@@ -358,31 +357,91 @@ async fn a_body_may_panic_in_whatever_it_is_asked() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_total_counts_from_the_first_wait_to_the_last_byte_where_nobody_else_has_a_clock() {
-    const TOTAL: Duration = Duration::from_secs(10);
-    const HEAD: Duration = Duration::from_secs(6);
-
-    async fn due(cx: &mut Exchange, next: Next<'_>) -> Result {
-        assert_eq!(cx.deadline(), Some(Instant::now() + TOTAL));
+#[tokio::test]
+async fn hooks_of_an_earlier_try_are_told_how_it_ended() {
+    async fn thrice(cx: &mut Exchange, mut next: Next<'_>) -> Result {
+        let _ = next.attempt(cx).await;
+        // Given up before it is ready.
+        std::future::poll_fn(|task| {
+            let polled = pin!(next.attempt(cx)).poll(task);
+            assert!(polled.is_pending());
+            Poll::Ready(())
+        })
+        .await;
         next.run(cx).await
     }
 
-    let bare = Chain::builder().with(Timeout::total(TOTAL));
-    let asked = Chain::builder().with(Timeout::total(TOTAL)).with(due);
-    for chain in [bare, asked] {
+    /// Fails, then waits, then lets pass.
+    #[derive(Default)]
+    struct Flaky(AtomicUsize);
+
+    impl Middleware for Flaky {
+        async fn handle<'a>(&'a self, cx: &'a mut Exchange, next: Next<'a>) -> Result {
+            match self.0.fetch_add(1, Ordering::SeqCst) {
+                0 => Err(Error::status(StatusCode::INTERNAL_SERVER_ERROR)),
+                1 => std::future::pending().await,
+                _ => next.run(cx).await,
+            }
+        }
+    }
+
+    let ends = support::Ends::default();
+    let chain = Chain::builder()
+        .with(thrice)
+        .hook(ends.hook())
+        .with(Flaky::default());
+    let service = chain.build().expect("a chain").layer(ok("x"));
+    let answer = service.oneshot(get("/")).await.expect("never fails");
+    assert_eq!(text(answer).await, "x");
+    let outcomes: Vec<_> = ends
+        .take()
+        .into_iter()
+        .map(|(outcome, _)| outcome)
+        .collect();
+    assert_eq!(
+        outcomes,
+        [Outcome::Error, Outcome::Aborted, Outcome::Complete]
+    );
+}
+
+/// A body that panics when it is asked for the first time, and says that it is over from then on.
+#[derive(Debug, Clone, Default)]
+struct Recovers(Arc<AtomicUsize>);
+
+impl Body for Recovers {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        assert!(self.0.fetch_add(1, Ordering::SeqCst) > 0, "the first time");
+        true
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_has_panicked_when_asked_is_not_over() {
+    for is_read in [true, false] {
+        let ends = support::Ends::default();
+        let chain = Chain::builder().hook(ends.hook()).with(CatchPanic::new());
         let service = tower::service_fn(async |_request| {
-            tokio::time::sleep(HEAD).await;
-            Ok::<_, Infallible>(Response::new(support::Stalled))
+            Ok::<_, Infallible>(Response::new(Recovers::default()))
         });
         let service = chain.build().expect("a chain").layer(service);
-        let begun = Instant::now();
         let answer = service.oneshot(get("/")).await.expect("never fails");
-        assert_eq!(begun.elapsed(), HEAD);
-        let stalled = answer.into_body().collect().await;
-        assert_eq!(begun.elapsed(), TOTAL);
-        let error = stalled.expect_err("it stalls");
-        let status = Error::find(&*error).map(Error::status_code);
-        assert_eq!(status, Some(StatusCode::GATEWAY_TIMEOUT));
+        let mut body = answer.into_body();
+        assert!(!body.is_end_stream());
+        if is_read {
+            let error = body.frame().await.expect("an error");
+            assert!(error.is_err());
+        }
+        drop(body);
+        assert_eq!(ends.take(), [(Outcome::Panic, 200)], "{is_read}");
     }
 }

@@ -240,9 +240,9 @@ fn targets() -> Vec<Row> {
                 "url.query",
                 "X-Amz-Signature=REDACTED&X-Amz-Credential=REDACTED&X-Amz-Security-Token=REDACTED\
                 &AWSAccessKeyId=REDACTED&Signature=REDACTED&X-Goog-Signature=REDACTED\
-                &token=REDACTED&a&=&SIG=8",
+                &token=REDACTED&a&=&SIG=REDACTED",
             )],
-            ..Row::of("http-spans, note 10: the keys, by case")
+            ..Row::of("http-spans, note 10: the keys, and more than by case")
         },
         Row {
             route: Some("/users/:userID?"),

@@ -63,11 +63,14 @@ impl Ending {
         }
     }
 
-    /// What the body says of itself. If it panics instead, it says nothing.
+    /// What the body says of itself. If it panics instead, it says nothing, and is not believed again.
     pub(super) fn says<T: Default>(&self, ask: impl FnOnce() -> T) -> T {
         let watch = self.0.watched();
         if !watch.catches_panics {
             return ask();
+        }
+        if watch.has_panicked.get() {
+            return T::default();
         }
         caught(ask).unwrap_or_else(|| {
             watch.has_panicked.set(true);
@@ -130,7 +133,7 @@ impl Watch {
     }
 
     fn final_outcome(&self) -> Outcome {
-        if self.is_polling {
+        if self.is_polling || self.has_panicked.get() {
             return Outcome::Panic;
         }
         let is_complete = self.length.is_some_and(|length| self.sent >= length);

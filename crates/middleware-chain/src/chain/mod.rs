@@ -74,7 +74,11 @@ impl Chain {
     /// What a request takes in memory, without the future of the service.
     #[must_use]
     pub fn frame_bytes(&self) -> usize {
-        let layered = self.0.layered.iter().map(|(_, plan)| plan.frame_bytes());
+        let layered = self.0.layered.iter().enumerate();
+        // Between two layers that are next to each other there is none; behind the last one there is.
+        let last = self.0.layered.len().saturating_sub(1);
+        let layered = layered.filter(|(nth, (_, plan))| *nth == last || !plan.is_empty());
+        let layered = layered.map(|(_, (_, plan))| plan.frame_bytes());
         self.0.first.frame_bytes() + layered.sum::<usize>()
     }
 

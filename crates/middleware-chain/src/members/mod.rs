@@ -6,6 +6,7 @@ mod catch_panic;
 mod client_addr;
 mod concurrency;
 mod condition;
+mod cut;
 mod host_check;
 mod json;
 #[cfg(feature = "metrics")]

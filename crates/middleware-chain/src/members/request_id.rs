@@ -20,8 +20,8 @@ const BATCH: usize = 16;
 /// Gives each request an id, for logs, the service and the client, in the header `x-request-id`.
 ///
 /// One that comes with the request is kept only where [`trusting`](Self::trusting) says so, and only
-/// if it is at most 128 of `A-Z a-z 0-9 . _ ~ + / = -`. Ours is 128 bits in hexadecimal: unique, not
-/// a secret.
+/// if it is at most 128 of `A-Z a-z 0-9 . _ ~ + / = -`. Ours is 128 bits in hexadecimal, as good as drawn at
+/// random: one does not tell another. It is not meant to be a secret.
 #[derive(Debug, Clone)]
 pub struct RequestId {
     /// In place of the usual one, which needs not be cloned for each request.

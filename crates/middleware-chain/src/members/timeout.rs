@@ -6,15 +6,15 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::StatusCode;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Sleep, sleep_until};
 
 use crate::{Error, Exchange, Middleware, Next, Outcome, Result, Role};
 
 /// Bounds the time that a request takes: in all, to the head of its answer, or between two frames
 /// of a body. What is inside is dropped before the 503 goes out.
 ///
-/// A handler that is ready at once costs neither a timer nor a look at the clock: where no other member
-/// has asked for the time, it counts from when the request first waits. Handlers can read when they are
+/// The total and the time to the head count from [`Exchange::started`], which is now if no member outside
+/// of it has asked before. A handler that is ready at once sets no timer. Handlers can read when they are
 /// due from [`Exchange::deadline`].
 ///
 /// ```
@@ -81,12 +81,13 @@ impl Middleware for Timeout {
         rules.response_idle = sooner(rules.response_idle, self.idle);
         rules.request_idle = sooner(rules.request_idle, self.request_idle);
         rules.has_deadline |= self.total.is_some();
-        if let Some(total) = self.total {
-            cx.limit_total(total);
+        // Later than any clock can say is never.
+        let total = self.total.and_then(|it| cx.started().checked_add(it));
+        if let Some(deadline) = total {
+            cx.limit_deadline(deadline);
         }
-        let limit = sooner(self.total, self.head);
-        // Who is ready at once needs neither a clock nor a timer.
-        let mut began = cx.began();
+        let head = self.head.and_then(|it| cx.started().checked_add(it));
+        let due = sooner(total, head);
         let late = {
             let mut running = pin!(next.run(cx));
             let mut sleep: Option<Pin<Box<Sleep>>> = None;
@@ -94,22 +95,14 @@ impl Middleware for Timeout {
                 if let Poll::Ready(result) = running.as_mut().poll(task) {
                     return Poll::Ready(Some(result));
                 }
-                if sleep.is_none() {
-                    let began = *began.get_or_insert_with(Instant::now);
-                    // Later than any clock can say is never.
-                    let due = limit.and_then(|limit| began.checked_add(limit));
-                    sleep = due.map(|due| Box::pin(sleep_until(due)));
-                }
-                let Some(sleep) = &mut sleep else {
+                let Some(due) = due else {
                     return Poll::Pending;
                 };
+                let sleep = sleep.get_or_insert_with(|| Box::pin(sleep_until(due)));
                 sleep.as_mut().poll(task).map(|()| None)
             })
             .await
         };
-        if began.is_some() {
-            cx.begin(began);
-        }
         late.unwrap_or_else(|| {
             let status = self.status.unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
             Err(Error::with(status, Outcome::Timeout))

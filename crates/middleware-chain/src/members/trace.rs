@@ -7,6 +7,7 @@ use http::request;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
+use super::cut::cut;
 use super::query::redacted;
 use super::semconv::{
     OTHER, error_type, method_name, method_original, scheme_name, server, version_name,
@@ -43,8 +44,6 @@ const PATH: u8 = 1;
 const QUERY: u8 = 2;
 const CLIENT: u8 = 4;
 const USER_AGENT_ORIGINAL: u8 = 8;
-/// More of a header is cut off.
-const VALUE_MAX: usize = 256;
 
 impl Trace {
     /// Begins a new trace with each request.
@@ -63,14 +62,15 @@ impl Trace {
         self
     }
 
-    /// Adds the path, without the query. It may name persons.
+    /// Adds 256 bytes of the path, without the query. It may name persons.
     #[must_use]
     pub const fn with_path(self) -> Self {
         self.with(PATH)
     }
 
-    /// Adds the query. It may name persons. Values of keys that sign or authorise are `REDACTED`:
-    /// those of the conventions, and the usual names of tokens, keys, codes and passwords.
+    /// Adds 256 bytes of the query. It may name persons. Values of keys that sign or authorise are `REDACTED`:
+    /// those of the conventions, and the usual names of tokens, keys, codes and passwords, also percent-encoded,
+    /// in any case, with `-` or `_` or neither, and in brackets, as in `user[password]`.
     #[must_use]
     pub const fn with_query(self) -> Self {
         self.with(QUERY)
@@ -114,8 +114,8 @@ impl Trace {
             http.route = Empty,
             http.response.status_code = Empty,
             url.scheme = scheme_name(request),
-            url.path = self.shows(PATH).then(|| request.uri.path()),
-            url.query = self.query(request).as_deref(),
+            url.path = self.shows(PATH).then(|| cut(request.uri.path())),
+            url.query = self.query(request).as_deref().map(cut),
             server.address = server(request).map(|(host, _)| host),
             server.port = server(request).and_then(|(_, port)| port),
             client.address = self.client(cx).map(tracing::field::display),
@@ -127,7 +127,8 @@ impl Trace {
 
     fn query(self, request: &request::Parts) -> Option<String> {
         let query = request.uri.query().filter(|_| self.shows(QUERY));
-        query.map(redacted)
+        // Before, so that no more is worked out than is told.
+        query.map(cut).map(redacted)
     }
 
     fn client(self, cx: &Exchange) -> Option<IpAddr> {
@@ -136,8 +137,7 @@ impl Trace {
 
     fn user_agent(self, request: &request::Parts) -> Option<&str> {
         let agent = request.headers.get(USER_AGENT)?.to_str().ok()?;
-        let agent = &agent[..agent.len().min(VALUE_MAX)];
-        Some(agent).filter(|_| self.shows(USER_AGENT_ORIGINAL))
+        Some(cut(agent)).filter(|_| self.shows(USER_AGENT_ORIGINAL))
     }
 }
 

@@ -86,7 +86,6 @@ impl<'a> Next<'a> {
     }
 
     fn launch<'b>(&mut self, cx: &'b mut Exchange) -> NextFuture<'b> {
-        cx.forget_end();
         // SAFETY: the frame outlives `'a`, and this level exists: the endpoint's future, which is
         // the only one at the last level, does not run its `Next`.
         unsafe { start(self.place.block(), self.place.level(), cx) };
@@ -172,6 +171,8 @@ pub(super) unsafe fn start(block: NonNull<Header>, at: usize, exchange: *mut Exc
         if (*block.as_ptr()).begun.get() > level.hooks.start {
             restart(block, level.hooks.start, exchange);
         }
+        // Not before: the hooks of an earlier run are told what that has ended in.
+        (*exchange).forget_end();
         if !level.hooks.is_empty() && !begin_hooks(block, level, exchange) {
             return;
         }

@@ -10,6 +10,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -18,6 +19,7 @@ use http_body_util::{BodyExt, Full};
 use middleware_chain::{
     Exchange, Exit, Flow, Hook, Middleware, Next, Outcome, RequestBody, Result, Sink,
 };
+use tokio::time::{Sleep, sleep};
 use tower::Service;
 use tower::util::BoxCloneSyncService;
 
@@ -253,5 +255,37 @@ impl Body for Later {
             2 => Poll::Ready(Some(Ok(Frame::data(Bytes::from("x"))))),
             _ => Poll::Ready(None),
         }
+    }
+}
+
+/// A frame at once, and another one after a while.
+#[derive(Debug)]
+pub struct Delayed {
+    sent: usize,
+    second: Pin<Box<Sleep>>,
+}
+
+impl Delayed {
+    pub fn by(delay: Duration) -> Self {
+        let second = Box::pin(sleep(delay));
+        Self { sent: 0, second }
+    }
+}
+
+impl Body for Delayed {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Infallible>>> {
+        match self.sent {
+            0 => {}
+            1 => std::task::ready!(self.second.as_mut().poll(cx)),
+            _ => return Poll::Ready(None),
+        }
+        self.sent += 1;
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from("x")))))
     }
 }

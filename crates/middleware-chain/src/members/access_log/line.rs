@@ -4,10 +4,8 @@ use std::io::Write;
 use std::time::Duration;
 
 use super::LogFormat;
+use crate::members::cut::cut;
 use crate::members::json::json_string;
-
-/// More of a value is cut off.
-const VALUE_MAX: usize = 256;
 
 /// A key with all that stands between the value before it and its own.
 pub(super) struct Key {
@@ -77,11 +75,7 @@ impl<'a> Line<'a> {
     }
 
     fn value(&mut self, value: &str) {
-        let mut end = value.len().min(VALUE_MAX);
-        while !value.is_char_boundary(end) {
-            end -= 1;
-        }
-        let value = &value[..end];
+        let value = cut(value);
         // To the end, without a branch for each byte: most values are plain.
         let is_all_plain = || value.bytes().fold(true, |all, byte| all & is_plain(byte));
         if self.format == LogFormat::Json || !is_all_plain() {
@@ -158,4 +152,21 @@ fn is_plain(byte: u8) -> bool {
         plain
     };
     PLAIN[usize::from(byte)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_written_as_it_is() {
+        let ends = [0, 9, 10, 99, 100, 101, 999, 1000, 1001, 9999, 10_000];
+        for value in ends.into_iter().chain([65_535, 65_536, u64::MAX]) {
+            let mut bytes = Vec::new();
+            let mut line = Line::begin(&mut bytes, LogFormat::Logfmt, Duration::from_millis(1_009));
+            line.number(&key!("n"), value);
+            line.end();
+            assert_eq!(bytes, format!("ts=1.009 n={value}\n").into_bytes());
+        }
+    }
 }
