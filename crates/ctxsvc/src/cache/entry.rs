@@ -81,12 +81,21 @@ impl<V, E: Error + 'static> Entry<V, E> {
         Self { answer, ..self }
     }
 
-    /// In the place of another one, whose version still counts where it has none itself.
-    pub(super) fn after(mut self, before: Option<&Self>, now: Instant) -> Self {
+    /// In the place of another one, unless this one's `version` is too old for that. What was seen
+    /// before still counts where the answer has none itself.
+    pub(super) fn after(
+        mut self,
+        before: &Self,
+        version: Option<u64>,
+        now: Instant,
+    ) -> Option<Self> {
+        let seen = before.seen(now);
+        if seen.is_some_and(|seen| !seen.floor.admits(version)) {
+            return None;
+        }
         let has_version = self.answer.as_ref().is_some_and(|it| it.version.is_some());
-        let seen = before.filter(|_| !has_version).and_then(|it| it.seen(now));
-        self.seen = seen.map(Arc::new);
-        self
+        self.seen = seen.filter(|_| !has_version).map(Arc::new);
+        Some(self)
     }
 
     /// What is left of it when it is forgotten: the version that was seen, if there is one.

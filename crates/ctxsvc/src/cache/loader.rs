@@ -272,10 +272,13 @@ impl<L: Load> Landing<L> {
         let value = entry.answer.as_ref().and_then(|it| it.value.as_ref());
         let weight = value.map_or(1, |value| L::weight(value));
         let dropped_later = self.leave(|| {
-            let (known, now) = (memory.peek(key), Instant::now());
-            let before = known.as_ref();
-            let is_new = before.is_none_or(|it| it.floor(now).admits(version));
-            let remembered = is_new.then(|| entry.clone().after(before, now));
+            let known = memory.peek(key);
+            let entry = entry.clone();
+            // Of most nothing is known, and then there is no look at the clock.
+            let remembered = match &known {
+                Some(before) => entry.after(before, version, Instant::now()),
+                None => Some(entry),
+            };
             let evicted = remembered.map(|it| memory.insert(key, it, weight));
             (known, evicted)
         });

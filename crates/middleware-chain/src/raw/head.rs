@@ -37,7 +37,8 @@ pub(crate) fn take_head(head: &mut request::Parts) -> request::Parts {
 #[inline]
 fn clone_uri(uri: &Uri) -> Uri {
     match uri.path_and_query() {
-        Some(path) if uri.scheme().is_none() && uri.authority().is_none() => path.clone().into(),
+        // Without a scheme there is no authority before a path.
+        Some(path) if uri.scheme().is_none() => path.clone().into(),
         _ => uri.clone(),
     }
 }

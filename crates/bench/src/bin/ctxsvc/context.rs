@@ -238,51 +238,37 @@ fn run_waiting() -> Row {
         })
 }
 
-/// Nine of other types lie above it.
+/// A value of a type of its own.
 struct Layer<const N: usize>;
+
+/// Puts nine values of other types above what is there, each by this expression.
+macro_rules! nine_more {
+    ($context:ident, $layer:ident => $with:expr) => {
+        nine_more!($context, $layer => $with; 1 2 3 4 5 6 7 8 9)
+    };
+    ($context:ident, $layer:ident => $with:expr; $($number:literal)*) => {
+        $(
+            let $layer = Layer::<$number>;
+            let $context = $with;
+        )*
+    };
+}
 
 fn values() -> Row {
     Row::new("the oldest of ten values")
         .ours("ctxsvc", |_| {
             let ctx = Ctx::root().with_value(1_u64);
-            let ctx = ctx
-                .with_value(Layer::<1>)
-                .with_value(Layer::<2>)
-                .with_value(Layer::<3>);
-            let ctx = ctx
-                .with_value(Layer::<4>)
-                .with_value(Layer::<5>)
-                .with_value(Layer::<6>);
-            let ctx = ctx
-                .with_value(Layer::<7>)
-                .with_value(Layer::<8>)
-                .with_value(Layer::<9>);
+            nine_more!(ctx, layer => ctx.with_value(layer));
             each(move || black_box(&ctx).value::<u64>().copied())
         })
         .peer("OpenTelemetry", |_| {
             let ctx = opentelemetry::Context::new().with_value(1_u64);
-            let ctx = ctx
-                .with_value(Layer::<1>)
-                .with_value(Layer::<2>)
-                .with_value(Layer::<3>);
-            let ctx = ctx
-                .with_value(Layer::<4>)
-                .with_value(Layer::<5>)
-                .with_value(Layer::<6>);
-            let ctx = ctx
-                .with_value(Layer::<7>)
-                .with_value(Layer::<8>)
-                .with_value(Layer::<9>);
+            nine_more!(ctx, layer => ctx.with_value(layer));
             each(move || black_box(&ctx).get::<u64>().copied())
         })
         .peer("metainfo", |_| {
-            let mut info = MetaInfo::new();
-            info.insert(1_u64);
-            let info = below(info, Layer::<1>);
-            let info = below(below(info, Layer::<2>), Layer::<3>);
-            let info = below(below(info, Layer::<4>), Layer::<5>);
-            let info = below(below(info, Layer::<6>), Layer::<7>);
-            let info = below(below(info, Layer::<8>), Layer::<9>);
+            let info = below(MetaInfo::new(), 1_u64);
+            nine_more!(info, layer => below(info, layer));
             each(move || black_box(&info).get::<u64>().copied())
         })
 }
@@ -305,9 +291,7 @@ fn derive_value() -> Row {
             each(move || ctx.with_value(1_u64))
         })
         .peer("metainfo", |_| {
-            let mut parent = MetaInfo::new();
-            parent.insert(Layer::<1>);
-            let parent = Arc::new(parent);
+            let parent = Arc::new(below(MetaInfo::new(), Layer::<1>));
             each(move || {
                 let mut info = MetaInfo::from(Arc::clone(&parent));
                 info.insert(1_u64);
