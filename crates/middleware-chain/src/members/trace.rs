@@ -19,8 +19,8 @@ use crate::{Exchange, Exit, Middleware, Next, Result, Role, TraceContext};
 /// What is logged on the way to the head of the answer is in the span; its body is not.
 ///
 /// The [`TraceContext`] of the request is in its headers `traceparent` and `tracestate`, from where a
-/// handler can [`extract`](TraceContext::extract) it, also if nobody records spans. A trace that a client names is continued only if
-/// [`trusting`](Self::trusting) says so.
+/// handler can [`extract`](TraceContext::extract) it, also if nobody records spans. A trace that a client
+/// names is continued only if [`trusting`](Self::trusting) says so.
 ///
 /// By default nothing in the span is about a person: it has the route in place of the path, no query,
 /// no address of the client, and of the headers only `Host`.
